@@ -1,0 +1,93 @@
+//! What stands behind the gateway: one trait for all.
+
+use async_trait::async_trait;
+use auditssh_log::message::{ExitSignal, Pty, Window};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Who is logged in, as proven.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The login name.
+    pub user: String,
+    /// Connection id, 32 hexadecimal digits.
+    pub connection_id: String,
+    /// Where the client connects from.
+    pub remote_address: SocketAddr,
+    /// Where it connected to.
+    pub local_address: SocketAddr,
+}
+
+/// Why a backend can't serve; the text is for the user and the log.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// A place where programs run.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Called once for each connection, when the user is logged in.
+    async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused>;
+}
+
+/// One logged-in user's way in; dropped when the connection ends.
+#[async_trait]
+pub trait Connection: Send + Sync {
+    /// A session channel is opened; may take its time.
+    async fn open_session(&self) -> Result<Box<dyn Session>, Refused>;
+}
+
+/// What a channel asks to have started (RFC 4254, 6.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `shell`.
+    Shell,
+    /// `exec`: the command line as received.
+    Exec(Bytes),
+    /// `subsystem`: its name.
+    Subsystem(String),
+}
+
+/// One session channel. Calls come in the order of the wire; dropping it ends what it started
+/// (SIGHUP to the process group, SIGKILL a moment later).
+#[async_trait]
+pub trait Session: Send {
+    /// `env`; refused where the backend does not allow the name.
+    async fn env(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused>;
+    /// `pty-req`; before [`start`](Self::start).
+    async fn pty(&mut self, pty: &Pty) -> Result<(), Refused>;
+    /// `window-change`.
+    async fn window(&mut self, window: &Window) -> Result<(), Refused>;
+    /// `signal`: its name without `SIG`.
+    async fn signal(&mut self, name: &str) -> Result<(), Refused>;
+    /// Whether the terminal shows at this moment what is typed; `None` where that can't be told
+    /// or there is no terminal.
+    fn echoes(&self) -> Option<bool>;
+    /// `shell`, `exec` or `subsystem`; once.
+    async fn start(&mut self, program: Program) -> Result<Process, Refused>;
+}
+
+/// A program that runs.
+pub struct Process {
+    /// Its input; shutting it down is the end of file. With a terminal that does nothing to the
+    /// program, as with OpenSSH.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its output.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its errors; `None` under a terminal.
+    pub stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    /// How it ends.
+    pub exit: futures::future::BoxFuture<'static, Exit>,
+}
+
+/// How a program ended (RFC 4254, 6.10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With a status.
+    Status(u32),
+    /// By a signal.
+    Signal(ExitSignal),
+    /// It can't be told; the text says why.
+    Unknown(String),
+}

@@ -1,0 +1,6 @@
+//! SSH in, a backend out, a recorder between.
+
+pub mod backend;
+pub mod settings;
+
+pub use settings::{Limits, Settings};

@@ -1,0 +1,2 @@
+//! auditssh
+fn main() {}
