@@ -1,2 +1,10 @@
-//! auditssh
-fn main() {}
+//! An SSH server that writes everything down: the command line.
+
+mod cli;
+mod cmd;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

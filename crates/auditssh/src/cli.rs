@@ -1,0 +1,135 @@
+//! The command line: what may be typed, and how it ends.
+
+use crate::cmd;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Ended well.
+pub(crate) const OK: u8 = 0;
+/// Wrong usage, wrong configuration, or the task failed.
+pub(crate) const FAILURE: u8 = 1;
+/// A log is cut, altered or damaged.
+#[expect(dead_code, reason = "for the commands that read logs, which come")]
+pub(crate) const DAMAGED: u8 = 2;
+/// `verify` could not check; `serve` found another instance on its directory.
+pub(crate) const UNABLE: u8 = 3;
+/// Whoever read the output went away: what a shell reports of a program that SIGPIPE ended.
+const BROKEN_PIPE: u8 = 128 + 13;
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  everything went well
+  1  wrong usage, wrong configuration, or the task failed;
+     verify: a log is still open, was recovered after a crash, or is not AuditSSH's own
+  2  a log is cut, altered or damaged
+  3  verify: something could not be checked;
+     serve: another instance uses the same log directory";
+
+/// AuditSSH: an SSH server that writes everything down.
+///
+/// For every connection a log is kept from which the session can be reconstructed, replayed,
+/// searched and proved. Start with `auditssh serve`, which needs no configuration; read a log with
+/// `auditssh decode --text FILE`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "auditssh",
+    version,
+    max_term_width = 100,
+    after_long_help = AFTER_HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(cmd::serve::Args),
+    Decode(cmd::decode::Args),
+    List(cmd::list::Args),
+    Verify(cmd::verify::Args),
+    Recover(cmd::recover::Args),
+    Salvage(cmd::salvage::Args),
+    Config(cmd::config::Args),
+    HashPassword(cmd::hash_password::Args),
+    Completions(cmd::completions::Args),
+    Man(cmd::man::Args),
+}
+
+/// The whole command line, as completions and manual pages need it.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads the arguments, runs the command, reports its failure.
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let failure = failure_of(arguments.get(1));
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => match run(cli.command) {
+            Ok(code) => code,
+            Err(error) => report(&error, failure),
+        },
+        Err(error) => usage(&error, failure),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => cmd::serve::run(&args),
+        Command::Decode(args) => cmd::decode::run(&args),
+        Command::List(args) => cmd::list::run(&args),
+        Command::Verify(args) => cmd::verify::run(&args),
+        Command::Recover(args) => cmd::recover::run(&args),
+        Command::Salvage(args) => cmd::salvage::run(&args),
+        Command::Config(args) => cmd::config::run(&args),
+        Command::HashPassword(args) => cmd::hash_password::run(&args),
+        Command::Completions(args) => cmd::completions::run(&args),
+        Command::Man(args) => cmd::man::run(&args),
+    }
+}
+
+/// The exit status of a failure: `verify` uses 1 for a verdict, so it can't be that there.
+fn failure_of(command: Option<&OsString>) -> u8 {
+    if command.is_some_and(|name| name == "verify") {
+        UNABLE
+    } else {
+        FAILURE
+    }
+}
+
+fn usage(error: &clap::Error, failure: u8) -> ExitCode {
+    let code = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => OK,
+        _ => failure,
+    };
+    match error.print() {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => report(&error.into(), failure),
+    }
+}
+
+fn report(error: &anyhow::Error, failure: u8) -> ExitCode {
+    if is_broken_pipe(error) {
+        return ExitCode::from(BROKEN_PIPE);
+    }
+    // Nothing is left to tell it to when standard error is gone.
+    let _ = writeln!(io::stderr(), "auditssh: {error:#}");
+    ExitCode::from(failure)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests;
