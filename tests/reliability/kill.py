@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Kills the server at random moments under load and counts what was lost: nothing may be.
+
+    kill.py [--kills 100] [--sessions 64] [--seed N] [--keep]
+
+Each round starts sessions of every kind, kills the server with SIGKILL, sometimes kills the next
+one while it recovers, and compares what clients and backends saw with what the recovered logs hold.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from judge import Evidence, backend_losses, losses, verdicts
+from load import Load
+from server import Server
+
+
+def settle(folder):
+    """Waits until the programs behind the sessions have ended (their files no longer grow)."""
+    sizes = None
+    while sizes != (sizes := [p.stat().st_size for p in sorted(folder.iterdir())]):
+        time.sleep(0.15)
+
+
+async def attack(server, folder, sessions, number, dice):
+    load = Load(server, folder, sessions, f"k{number}")
+    await load.start()
+    await asyncio.sleep(dice.uniform(0.0, 1.0))
+    server.kill()
+    await asyncio.sleep(0.1)
+    await load.end()
+    return load
+
+
+def judge(load, server):
+    evidence = Evidence(server.audit)
+    found = []
+    for witness in load.witnesses:
+        found += losses(witness, evidence) + backend_losses(witness, evidence)
+    bad = {k: v for k, v in verdicts(server.audit).items() if k in ("cut", "altered", "foreign", "failed")}
+    if bad:
+        found.append(f"verify: {bad}")
+    volume = sum(len(s) for w in evidence.streams.values() for s in w.values())
+    return found, len(evidence.logs), volume
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--kills", type=int, default=100)
+    options.add_argument("--sessions", type=int, default=64)
+    options.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options.add_argument("--keep", action="store_true", help="keep the files of a failed round")
+    given = options.parse_args()
+    dice = random.Random(given.seed)
+    home = Path(tempfile.mkdtemp(prefix="auditssh-kill-"))
+    server = Server(home)
+    began, lost, logs, volume, slowest = time.monotonic(), 0, 0, 0, 0.0
+    server.start()
+    for number in range(given.kills):
+        folder = home / "backends"
+        load = asyncio.run(attack(server, folder, given.sessions, number, dice))
+        settle(folder)
+        if dice.random() < 0.3:  # recovery may itself be killed
+            server.start(wait=False)
+            time.sleep(dice.uniform(0.0, 0.1))
+            server.kill()
+        slowest = max(slowest, server.start())
+        wait_for_recovery(server)
+        found, seen, held = judge(load, server)
+        logs, volume = logs + seen, volume + held
+        if found:
+            lost += len(found)
+            print(f"round {number} (seed {given.seed}):", *found[:10], sep="\n  ", flush=True)
+            if given.keep:
+                shutil.copytree(server.audit, home / f"round-{number}")
+        for log in server.audit.iterdir():
+            if "." not in log.name:
+                log.unlink()
+        shutil.rmtree(folder)
+    server.stop()
+    seconds = time.monotonic() - began
+    print(
+        f"kills {given.kills}, sessions {given.kills * given.sessions}, logs {logs}, recorded {volume >> 20} MiB, "
+        f"slowest start {slowest:.2f} s, {seconds:.0f} s, seed {given.seed}, losses {lost}"
+    )
+    if not given.keep or not lost:
+        shutil.rmtree(home)
+    sys.exit(1 if lost else 0)
+
+
+def wait_for_recovery(server):
+    """No tail is left once the logs of the earlier life are recovered."""
+    until = time.monotonic() + 60
+    while any(".tail" in p.name for p in server.audit.iterdir()):
+        if time.monotonic() > until:
+            raise RuntimeError(f"not recovered: {server.tail()}")
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()
