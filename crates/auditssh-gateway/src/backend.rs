@@ -1,5 +1,6 @@
 //! What stands behind the gateway: one trait for all.
 
+use crate::auth::Restrictions;
 use async_trait::async_trait;
 use auditssh_log::message::{ExitSignal, Pty, Window};
 use bytes::Bytes;
@@ -17,6 +18,9 @@ pub struct Identity {
     pub remote_address: SocketAddr,
     /// Where it connected to.
     pub local_address: SocketAddr,
+    /// What the login may do. A backend honours the command, the terminal and the environment;
+    /// forwarding is the gateway's.
+    pub restrictions: Restrictions,
 }
 
 /// Why a backend can't serve; the text is for the user and the log.

@@ -1,5 +1,6 @@
 //! SSH in, a backend out, a recorder between.
 
+pub mod auth;
 pub mod backend;
 pub mod settings;
 
