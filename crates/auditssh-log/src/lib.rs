@@ -5,6 +5,8 @@
 //! back, [`policy`] decides what of an event may be kept, [`seal`] and [`tail`] are the two forms
 //! in which messages lie on disk (`docs/format.md`).
 
+pub mod codec;
+pub mod extension;
 pub mod message;
 pub mod policy;
 

@@ -42,7 +42,8 @@ pub struct Message {
     /// What happened.
     pub event: Event,
     /// Keys of the payload that its type does not name: extensions of ours (see
-    /// [`keys`]) and whatever a later writer adds. Kept in order.
+    /// [`extension`](crate::extension)) and whatever a later writer adds. Kept in order. Empty for
+    /// [`Event::Unknown`], which holds its payload whole.
     pub extra: Extra,
     /// Keys of the envelope beyond the five documented ones.
     pub envelope_extra: Extra,
@@ -150,4 +151,23 @@ pub enum Event {
         /// Its payload.
         payload: Value,
     },
+}
+
+impl Message {
+    /// A message without further keys.
+    pub fn new(
+        connection_id: impl Into<Text>,
+        timestamp: i64,
+        channel_id: Option<u64>,
+        event: Event,
+    ) -> Self {
+        Self {
+            connection_id: connection_id.into(),
+            timestamp,
+            channel_id,
+            event,
+            extra: Extra::new(),
+            envelope_extra: Extra::new(),
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub struct ExitSignal {
 pub struct Io {
     /// Which way the bytes went.
     pub stream: Stream,
-    /// The bytes.
+    /// The bytes; null in a log reads as empty.
     pub data: Vec<u8>,
 }
 
@@ -57,4 +57,26 @@ pub enum Stream {
     Stderr,
     /// A number that has no meaning yet.
     Other(u64),
+}
+
+impl From<u64> for Stream {
+    fn from(number: u64) -> Self {
+        match number {
+            0 => Self::Stdin,
+            1 => Self::Stdout,
+            2 => Self::Stderr,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<Stream> for u64 {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Stdin => 0,
+            Stream::Stdout => 1,
+            Stream::Stderr => 2,
+            Stream::Other(number) => number,
+        }
+    }
 }

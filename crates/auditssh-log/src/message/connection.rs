@@ -37,8 +37,8 @@ pub struct GlobalRequestDecodeFailed {
     pub request_id: u64,
     /// Name of the request.
     pub request_type: Text,
-    /// Its payload as received.
-    pub payload: Vec<u8>,
+    /// Its payload as received; `None` where the log says null.
+    pub payload: Option<Vec<u8>>,
     /// Why, for people.
     pub reason: Text,
 }

@@ -7,8 +7,8 @@ pub struct ChannelRequestUnknown {
     pub request_id: u64,
     /// Name of the request.
     pub request_type: Text,
-    /// Its payload as received.
-    pub payload: Vec<u8>,
+    /// Its payload as received; `None` where the log says null.
+    pub payload: Option<Vec<u8>>,
 }
 
 /// Payload of 401.
@@ -18,8 +18,8 @@ pub struct ChannelRequestDecodeFailed {
     pub request_id: u64,
     /// Name of the request.
     pub request_type: Text,
-    /// Its payload as received.
-    pub payload: Vec<u8>,
+    /// Its payload as received; `None` where the log says null.
+    pub payload: Option<Vec<u8>>,
     /// Why, for people.
     pub reason: Text,
 }
@@ -59,7 +59,7 @@ pub struct Pty {
     pub width: u64,
     /// Height in pixels.
     pub height: u64,
-    /// Encoded terminal modes as received (RFC 4254, 8).
+    /// Encoded terminal modes as received (RFC 4254, 8); null in a log reads as empty.
     pub modelist: Vec<u8>,
 }
 

@@ -1,0 +1,58 @@
+//! What a log of ours says beyond the documented messages, so that every part writes and reads it
+//! alike.
+//!
+//! Two ways are open that no stock decoder stops at. Where a documented type fits, its payload
+//! gets further keys, which others ignore: [`Handshake`] in 199, [`FailedHandshake`] in 198.
+//! Where none fits, the message is a 400 (unknown channel request) whose request type ends in
+//! `@auditssh` and whose values are further keys again: [`MaskedInput`], [`Gap`], [`ClockStep`].
+//!
+//! | message | key | value |
+//! |---|---|---|
+//! | 198, 199 | `clientVersion`, `serverVersion` | identification strings (RFC 4253, 4.2), text |
+//! | 199 | `kex`, `hostKey` | negotiated names, text |
+//! | 199 | `cipherClientToServer`, `cipherServerToClient`, `macClientToServer`, `macServerToClient`, `compressionClientToServer`, `compressionServerToClient` | negotiated names, text |
+//! | 199 | `authenticatedUsername`, `authMethod` | who was proven, and how (`password`, `publickey`, `keyboard-interactive`), text |
+//! | 199 | `keyFingerprint` | `SHA256:…` of the key that was proven, text |
+//! | 199 | `certificateSerial` | uint |
+//! | 199 | `certificateKeyId`, `certificateAuthority` | text; the authority as `SHA256:…` |
+//! | 199 | `certificatePrincipals` | array of text |
+//! | 198 | `clientOffer`, `serverOffer` | map of the ten name-lists of a KEXINIT (RFC 4253, 7.1), each an array of text: see [`Offer`] |
+//! | 400 `masked-input@auditssh` | `bytes` | uint: how many bytes stood here |
+//! | 400 `gap@auditssh` | `messages`, `bytes` | uint: how much was not recorded |
+//! | 400 `gap@auditssh` | `reason` | text |
+//! | 400 `gap@auditssh` | `from`, `to` | Unix time in nanoseconds, int |
+//! | 400 `clock-step@auditssh` | `nanoseconds` | int: by how much wall time jumped, negative for back |
+//!
+//! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
+
+mod handshake;
+mod notice;
+
+pub use handshake::{Certificate, FailedHandshake, Handshake, Offer};
+pub use notice::{ClockStep, Gap, MaskedInput};
+
+use crate::message::{Extra, Text, Value};
+
+/// The value of a further key.
+pub fn find<'a>(extra: &'a Extra, key: &str) -> Option<&'a Value> {
+    extra
+        .iter()
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value)
+}
+
+fn text(extra: &Extra, key: &str) -> Option<Text> {
+    find(extra, key)?.as_text().cloned()
+}
+
+fn texts(extra: &Extra, key: &str) -> Option<Vec<Text>> {
+    let values = find(extra, key)?.as_array()?;
+    Some(values.iter().filter_map(Value::as_text).cloned().collect())
+}
+
+fn array(texts: &[Text]) -> Value {
+    Value::Array(texts.iter().cloned().map(Value::Text).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+use super::*;
+use crate::message::{Event, Message};
+
+fn message((event, extra): (Event, Extra)) -> Message {
+    Message {
+        extra,
+        ..Message::new("x", 1, None, event)
+    }
+}
+
+#[test]
+fn notices_are_read_back_and_not_taken_for_each_other() {
+    let masked = MaskedInput { bytes: 12 };
+    let gap = Gap {
+        messages: 3,
+        bytes: u64::MAX,
+        reason: "disk full".into(),
+        from: -1,
+        to: i64::MAX,
+    };
+    let step = ClockStep {
+        nanoseconds: -3_600_000_000_000,
+    };
+    let messages = [
+        message(masked.record()),
+        message(gap.clone().record()),
+        message(step.record()),
+    ];
+    assert_eq!(
+        messages.each_ref().map(MaskedInput::read),
+        [Some(masked), None, None]
+    );
+    assert_eq!(messages.each_ref().map(Gap::read), [None, Some(gap), None]);
+    assert_eq!(
+        messages.each_ref().map(ClockStep::read),
+        [None, None, Some(step)]
+    );
+}
+
+#[test]
+fn a_request_that_a_client_names_alike_is_no_notice() {
+    let (event, _) = MaskedInput { bytes: 1 }.record();
+    assert_eq!(MaskedInput::read(&message((event, Extra::new()))), None);
+}
+
+#[test]
+fn handshakes_are_read_back() {
+    let handshake = Handshake {
+        client_version: Some("SSH-2.0-OpenSSH_9.2p1".into()),
+        kex: Some("mlkem768x25519-sha256".into()),
+        authenticated_username: Some("alice".into()),
+        certificate: Some(Certificate {
+            serial: 7,
+            key_id: "alice@example.org".into(),
+            authority: "SHA256:abc".into(),
+            principals: vec!["alice".into(), "ops".into()],
+        }),
+        ..Handshake::default()
+    };
+    assert_eq!(Handshake::from_extra(&handshake.to_extra()), handshake);
+    assert_eq!(Handshake::from_extra(&Extra::new()), Handshake::default());
+
+    let failed = FailedHandshake {
+        server_version: Some("SSH-2.0-AuditSSH".into()),
+        client_offer: Some(Offer {
+            kex: vec!["diffie-hellman-group1-sha1".into()],
+            language_server_to_client: vec!["en".into()],
+            ..Offer::default()
+        }),
+        ..FailedHandshake::default()
+    };
+    assert_eq!(FailedHandshake::from_extra(&failed.to_extra()), failed);
+}
