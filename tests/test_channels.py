@@ -1,0 +1,209 @@
+"""Several channels on one connection, one of them stalled; clients that vanish."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.log import CHANNEL_FAILED, CHANNEL_OK, CLOSE, DISCONNECT, EXEC, EXIT, STDIN, STDOUT
+from harness.wait import until
+
+STALLED = 4 * 1024 * 1024
+
+
+class Master:
+    """A connection that others share (ControlMaster)."""
+
+    def __init__(self, server):
+        self.server = server
+        self.socket = server.directory / "m"
+        command = server.ssh("-M", "-N", "-S", str(self.socket))
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        until(self.socket.exists, what="the shared connection")
+
+    def start(self, command: str, **options) -> subprocess.Popen:
+        """Starts a command on a channel of its own."""
+        line = [*self.server.ssh("-S", str(self.socket)), command]
+        return subprocess.Popen(line, **{"stdin": subprocess.DEVNULL, **options})
+
+    def run(self, command: str, input: bytes = b"", timeout: float = 30):
+        line = [*self.server.ssh("-S", str(self.socket)), command]
+        return subprocess.run(line, input=input, capture_output=True, timeout=timeout)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@contextmanager
+def shared(server):
+    master = Master(server)
+    try:
+        yield master
+    finally:
+        master.process.kill()
+        master.process.wait()
+
+
+def channel_of(log, program: str) -> int:
+    """The channel on which a command ran."""
+    return next(m.channel for m in log.of(EXEC) if m["program"] == program)
+
+
+def alive(marker: str) -> bool:
+    """Whether a process with this argument runs."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in command.read_bytes().split(b"\0"):
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def stalled(seconds: str) -> str:
+    """A command that never reads its input, told from others by its argument."""
+    return f"exec sleep {seconds}"
+
+
+def test_channels_are_kept_apart(server):
+    inputs = [os.urandom(500_000) for _ in range(4)]
+    with shared(server) as master:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        running = [master.start(f": {n}; cat; exit {n}", **pipes) for n in range(4)]
+        for process, data in zip(running, inputs):
+            process.stdin.write(data[:60_000])  # all four are open before any ends
+            process.stdin.flush()
+        for process, data in zip(running, inputs):
+            assert process.communicate(data[60_000:], timeout=60)[0] == data
+        master.end()
+
+    log = server.log()
+    assert len(set(log.channels())) == 4
+    for number, data in enumerate(inputs):
+        channel = channel_of(log, f": {number}; cat; exit {number}")
+        assert log.io(STDIN, channel) == data
+        assert log.io(STDOUT, channel) == data
+        assert [m["exitStatus"] for m in log.of(EXIT, channel)] == [number]
+        assert log.shape(channel=channel)[-3:] == [496, EXIT, CLOSE]
+
+
+def test_no_more_channels_than_the_limit(make_server):
+    server = make_server(limits={"sessionChannels": 3}).start()
+    with shared(server) as master:
+        held = [master.start("read line", stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
+        # Only once all three are in place is a fourth one too many.
+        refused = until(lambda: (r := master.run("true")).returncode != 0 and r, what="a refusal")
+        assert refused.returncode == 255
+        for process in held:
+            process.communicate(b"\n", timeout=30)
+        until(lambda: master.run("true").returncode == 0, what="room again")
+        master.end()
+    log = server.log()
+    assert log.of(CHANNEL_FAILED)[0]["channelType"] == "session"
+    assert len(log.of(CHANNEL_OK)) == len(log.of(CLOSE))
+
+
+def test_a_stalled_channel_leaves_the_others_alone(server):
+    """4 MiB wait for a program that does not read; a second channel works as if nothing were."""
+    with shared(server) as master:
+        slow = master.start(stalled("86401"), stdin=subprocess.PIPE)
+        slow.stdin.write(bytes(STALLED))
+        slow.stdin.close()
+        until(lambda: alive("86401"))
+        for number in range(5):
+            begun = time.monotonic()
+            assert master.run(f"echo {number}", timeout=20).stdout == b"%d\n" % number
+            assert time.monotonic() - begun < 10
+        assert slow.poll() is None
+        master.end()
+        slow.wait(30)
+    until(lambda: not alive("86401"), 15, "the stalled program is ended")
+    log = server.log()
+    recorded = log.io(STDIN, channel_of(log, stalled("86401")))
+    assert len(recorded) == STALLED and not recorded.strip(b"\0")
+
+
+def test_a_client_that_vanishes_under_an_endless_stream(server):
+    """The queue is full and the connection waits; still its end is noticed within 5 s."""
+    with shared(server) as master:
+        with open("/dev/zero", "rb") as zeros:
+            endless = master.start(stalled("86402"), stdin=zeros)
+        until(lambda: alive("86402"))
+        settled(server)
+        master.process.send_signal(signal.SIGKILL)
+        gone = time.monotonic()
+        until(lambda: not alive("86402"), 15, "the program is ended")
+        assert time.monotonic() - gone < 5
+        endless.wait(30)
+    log = server.log()
+    assert log.messages[-1].type == DISCONNECT
+    assert server.memory() < 200 * 1024 * 1024
+    assert server.run("echo alive").stdout == b"alive\n"
+
+
+def settled(server) -> None:
+    """Waits until the stream has come to a stop: nothing more is recorded."""
+
+    def size() -> int:
+        return sum(f.stat().st_blocks for f in server.audit.iterdir())
+
+    last, since = size(), time.monotonic()
+    end = since + 60
+    while time.monotonic() - since < 1:
+        time.sleep(0.1)
+        if (now := size()) != last:
+            last, since = now, time.monotonic()
+        assert time.monotonic() < end, "an endless stream is never held back"
+
+
+def test_a_killed_client(server):
+    client = subprocess.Popen(
+        [*server.ssh(), "echo here; exec sleep 86403"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert client.stdout.readline() == b"here\n"
+    client.kill()
+    gone = time.monotonic()
+    until(lambda: not alive("86403"), 15, "the program is ended")
+    assert time.monotonic() - gone < 5
+    client.wait()
+    log = server.log()
+    assert log.io(STDOUT) == b"here\n"
+    assert log.of(CLOSE) and log.messages[-1].type == DISCONNECT
+
+
+def test_a_slow_reader_holds_its_program_back(server):
+    """Memory stays bounded while a client does not read what a program prints."""
+    client = subprocess.Popen([*server.ssh(), "exec cat /dev/zero"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    client.stdout.read(1)
+    settled(server)
+    assert server.memory() < 200 * 1024 * 1024
+    client.kill()
+    client.wait()
+    recorded = server.log().io(STDOUT)
+    assert recorded and not recorded.strip(b"\0")
+
+
+def test_a_rekey_in_the_middle_of_uploads(server):
+    inputs = [os.urandom(3_000_000) for _ in range(3)]
+    master = None
+    options = ("-o", "RekeyLimit=200K")
+    running = []
+    try:
+        socket = server.directory / "m"
+        master = subprocess.Popen(server.ssh(*options, "-M", "-N", "-S", str(socket)), stdin=subprocess.DEVNULL)
+        until(socket.exists)
+        for number in range(3):
+            line = [*server.ssh("-S", str(socket)), f": {number}; cat"]
+            running.append(subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        for process, data in zip(running, inputs):
+            assert process.communicate(data, timeout=60)[0] == data
+    finally:
+        if master:
+            master.terminate()
+            master.wait(30)
+    log = server.log()
+    for number, data in enumerate(inputs):
+        assert log.io(STDIN, channel_of(log, f": {number}; cat")) == data

@@ -1,0 +1,187 @@
+"""Start, reload, end, crash."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import keys, log, program
+from harness.log import CLOSE, DISCONNECT, STDIN, STDOUT
+from harness.wait import until
+
+
+def held(server, *options: str) -> subprocess.Popen:
+    """A session that runs until it is ended; it echoes lines."""
+    command = [*server.ssh(*options), "echo ready; exec cat"]
+    client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert client.stdout.readline() == b"ready\n"
+    return client
+
+
+def test_reload_takes_new_users_and_keeps_sessions(server, tmp_path):
+    session = held(server)
+    guest = keys.generate(tmp_path, "guest")
+    login = ("-o", "BatchMode=yes", "-i", str(guest.file))
+    assert server.run("true", *login, user="guest", key=False).returncode == 255
+
+    server.config["users"]["guest"] = {"authorizedKeys": [guest.public]}
+    del server.config["users"]["alice"]
+    server.config_file.write_text(json.dumps(server.config))
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.run("true", *login, user="guest", key=False).returncode == 0, what="the new user")
+    assert server.run("true").returncode == 255, "alice is gone"
+
+    session.stdin.write(b"still here\n")
+    session.stdin.flush()
+    assert session.stdout.readline() == b"still here\n"
+    session.communicate(timeout=30)
+
+
+def test_reload_of_a_broken_file_changes_nothing(server):
+    server.config_file.write_text("users: {alice: {pasword: x}}\n")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: "pasword" in server.said(), what="a word about it")
+    assert server.run("echo fine").stdout == b"fine\n"
+
+
+def test_the_end_is_graceful(make_server):
+    """SIGTERM: sessions are told and get time, new connections are refused, every log is closed."""
+    server = make_server(limits={"shutdownGrace": "3s"}).start()
+    session = held(server)
+    server.process.send_signal(signal.SIGTERM)
+    session.stdin.write(b"last words\n")
+    session.stdin.flush()
+    assert session.stdout.readline() == b"last words\n"
+    assert server.process.wait(30) == 0
+    _, errors = session.communicate(timeout=30)
+    assert session.returncode == 255 and errors
+
+    recorded = server.log()
+    assert recorded.io(STDOUT) == b"ready\nlast words\n"
+    assert recorded.io(STDIN) == b"last words\n"
+    assert recorded.of(CLOSE) and recorded.messages[-1].type == DISCONNECT
+    assert server.run("true").returncode == 255
+
+
+def test_the_end_does_not_wait_for_nothing(make_server):
+    server = make_server(limits={"shutdownGrace": "60s"}).start()
+    server.run("true")
+    begun = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begun < 20
+
+
+def test_a_second_instance_is_refused(server):
+    other = server.directory / "other.yaml"
+    config = json.loads(server.config_file.read_text())
+    config["ssh"]["listen"] = "127.0.0.1:0"
+    other.write_text(json.dumps(config))
+    done = program.run("serve", "--config", other, check=False)
+    assert done.returncode == 3
+    assert str(server.audit) in done.stderr.decode()
+    assert server.run("echo fine").stdout == b"fine\n"
+
+
+def test_a_port_in_use_is_named(server, make_server):
+    other = make_server(ssh={"listen": f"127.0.0.1:{server.port}"})
+    other.start(wait=False)
+    assert other.process.wait(30) == 1
+    assert f"127.0.0.1:{server.port}" in other.said()
+
+
+def test_what_was_seen_survives_a_crash(make_server):
+    """kill -9 in the middle of sessions: the next start recovers all that any client had seen."""
+    server = make_server().start()
+    sessions = [held(server) for _ in range(5)]
+    for number, session in enumerate(sessions):
+        for line in range(200):
+            session.stdin.write(b"%d %d\n" % (number, line))
+        session.stdin.flush()
+        for line in range(200):
+            assert session.stdout.readline() == b"%d %d\n" % (number, line)
+    server.kill()
+    for session in sessions:
+        session.communicate(timeout=30)
+    unfinished = server.open_logs()
+    assert len(unfinished) == 5
+
+    server.start()
+    until(lambda: not server.open_logs(), what="recovery")
+    expected = {b"".join(b"%d %d\n" % (n, line) for line in range(200)) for n in range(5)}
+    found = set()
+    for name in unfinished:
+        recovered = log.Log(server.audit / name, log.parse(server.audit / name))
+        assert recovered.io(STDOUT) == b"ready\n" + recovered.io(STDIN)
+        assert not recovered.of(DISCONNECT), "recovery invents no end"
+        found.add(recovered.io(STDIN))
+        verdict = program.run("verify", server.audit / name, check=False)
+        assert verdict.returncode == 1 and b"recovered" in verdict.stdout.lower()
+    assert found == expected
+    assert server.run("echo fine").stdout == b"fine\n"
+
+
+def test_recover_without_a_server(make_server):
+    server = make_server().start()
+    session = held(server)
+    server.kill()
+    session.communicate(timeout=30)
+    (name,) = server.open_logs()
+    for _ in range(2):  # the second time there is nothing to do
+        program.run("recover", server.audit)
+        assert server.open_logs() == set()
+        assert log.Log(server.audit / name, log.parse(server.audit / name)).io(STDOUT) == b"ready\n"
+
+
+def test_an_open_log_can_be_read(server):
+    session = held(server)
+    (file,) = server.files()
+    outputs = [m["payload"] for m in log.decoded(file) if m["typeId"] == "io"]
+    assert outputs == [{"stream": 1, "data": "cmVhZHkK"}]
+    assert program.run("verify", file, check=False).returncode == 1
+    session.communicate(timeout=30)
+    server.log()
+
+
+def test_follow_shows_a_session_as_it_goes(server):
+    session = held(server)
+    (file,) = server.files()
+    watch = subprocess.Popen([program.path(), "decode", "--follow", str(file)], stdout=subprocess.PIPE)
+    shown = []
+
+    def watched(text: str) -> None:
+        while True:
+            line = watch.stdout.readline()
+            assert line, f"the watch ended without {text}"
+            shown.append(json.loads(line))
+            if text in line.decode():
+                return
+
+    watched('"cmVhZHkK"')
+    session.stdin.write(b"live\n")
+    session.stdin.flush()
+    watched('"bGl2ZQo="')
+    session.communicate(timeout=30)
+    watched('"disconnect"')
+    assert watch.wait(30) == 0
+    server.log()
+    assert shown == log.decoded(file)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777, 0o770])
+def test_a_directory_open_to_others_is_refused(make_server, mode):
+    server = make_server()
+    server.audit.mkdir()
+    os.chmod(server.audit, mode)
+    server.start(wait=False)
+    assert server.process.wait(30) == 1
+    assert str(server.audit) in server.said()
+
+
+def test_files_are_private(server):
+    server.run("true")
+    recorded = server.log()
+    assert recorded.file.stat().st_mode & 0o7777 == 0o600
+    assert server.audit.stat().st_mode & 0o7777 == 0o700

@@ -1,0 +1,134 @@
+"""A person at a terminal: OpenSSH's client under a pty of ours."""
+
+import io
+
+import pexpect
+import pytest
+
+from harness.log import CLOSE, CLOSE_WRITE, DISCONNECT, EXIT, IO, PTY, SHELL, STDERR, STDIN, STDOUT, WINDOW
+from harness.server import environment
+
+
+class Terminal:
+    """OpenSSH's client under a pty; keeps what was typed and what appeared."""
+
+    def __init__(self, server, *options: str, rows: int = 24, columns: int = 80):
+        self.shown, self.typed = io.BytesIO(), io.BytesIO()
+        command = server.ssh("-tt", "-o", "EscapeChar=none", *options)
+        self.child = pexpect.spawn(
+            command[0], command[1:], dimensions=(rows, columns), env=environment(), timeout=30
+        )
+        self.child.logfile_read, self.child.logfile_send = self.shown, self.typed
+        self.child.delaybeforesend = None
+
+    def sees(self, pattern: str) -> None:
+        self.child.expect(pattern.encode())
+
+    def types(self, text: str) -> None:
+        self.child.send(text.encode())
+
+    def prompt(self) -> None:
+        """Waits for the shell and gives it a prompt that is easily told from what is echoed."""
+        self.sees("[#$] ")
+        self.types("PS1='ready> '\r")
+        self.sees("\r\nready> ")
+
+    def resizes(self, rows: int, columns: int) -> None:
+        """Changes the window's size and waits until the far side knows it."""
+        self.child.setwinsize(rows, columns)
+        for _ in range(50):  # ssh may read the next key before it hears of the new size
+            self.types("stty size\r")
+            self.child.expect(rb"\r\n(\d+ \d+)\r\n")
+            if self.child.match[1] == f"{rows} {columns}".encode():
+                return
+        raise AssertionError("the new size never arrived")
+
+    def end(self) -> int:
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def terminal(server):
+    terminals = []
+
+    def make(*options, **size) -> Terminal:
+        terminals.append(Terminal(server, *options, **size))
+        return terminals[-1]
+
+    yield make
+    for one in terminals:
+        one.child.close(force=True)
+
+
+def test_an_interactive_shell(server, terminal):
+    person = terminal(rows=30, columns=100)
+    person.prompt()
+    person.types("stty size; echo $TERM\r")
+    person.sees("30 100\r\nxterm\r\n")
+    person.types("echo 'grüße, €, 漢字, 🦀'\r")
+    person.sees("\r\ngrüße, €, 漢字, 🦀\r\n")
+
+    person.resizes(43, 132)
+
+    person.types("cat\r")
+    person.sees("cat\r\n")
+    person.types("\x03")
+    person.sees("ready> ")
+    person.types("echo code $?\r")
+    person.sees("code 130\r\n")
+
+    person.types("exit 3\r")
+    assert person.end() == 3
+
+    log = server.log()
+    pty = log.only(PTY)
+    assert (pty["term"], pty["columns"], pty["rows"]) == ("xterm", 100, 30)
+    assert pty["modelist"][-1:] == b"\0"
+    window = log.of(WINDOW)[-1]
+    assert (window["columns"], window["rows"]) == (132, 43)
+    assert log.io(STDIN) == person.typed.getvalue()
+    assert log.io(STDOUT) == person.shown.getvalue()
+    assert log.io(STDERR) == b""
+    assert log.only(EXIT)["exitStatus"] == 3
+    assert log.shape(channel=0, without=(WINDOW, IO)) == [301, PTY, SHELL, CLOSE_WRITE, EXIT, CLOSE]
+    assert log.messages[-1].type == DISCONNECT
+
+
+def test_a_resize_stands_where_it_happened(server, terminal):
+    person = terminal()
+    person.prompt()
+    person.types("echo be''fore\r")
+    person.sees("before\r\n")
+    person.resizes(50, 150)
+    person.types("exit\r")
+    person.end()
+
+    log = server.log()
+    outputs = {b"before\r\n": None, b"50 150\r\n": None}
+    for index, message in enumerate(log.messages):
+        for text in outputs:
+            if message.type == IO and message["stream"] == STDOUT and text in message["data"]:
+                outputs[text] = index
+    resize = log.messages.index(log.only(WINDOW))
+    assert outputs[b"before\r\n"] < resize < outputs[b"50 150\r\n"]
+
+
+def test_a_terminal_for_one_command(server, terminal):
+    person = terminal("-o", "RemoteCommand=stty -a; tty; exit 9")
+    assert person.end() == 9
+    shown = person.shown.getvalue()
+    assert b"/dev/pts/" in shown and b" isig icanon" in shown
+    assert server.log().io(STDOUT) == shown
+
+
+def test_hanging_up_ends_what_runs(server, terminal):
+    person = terminal()
+    person.prompt()
+    person.types("sleep 86399\r")
+    person.sees("sleep 86399\r\n")
+    person.child.kill(9)
+    log = server.log()
+    assert log.of(CLOSE) and log.messages[-1].type == DISCONNECT
+    assert log.io(STDIN) == person.typed.getvalue()
