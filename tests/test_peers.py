@@ -1,0 +1,247 @@
+"""The same basics with other clients: paramiko, asyncssh, PuTTY, Dropbear."""
+
+import asyncio
+import hashlib
+import os
+import subprocess
+
+import asyncssh
+import paramiko
+import pexpect
+import pytest
+
+from harness.log import EXEC, EXIT, HANDSHAKE_OK, PTY, SIGNAL, STDERR, STDIN, STDOUT, SUBSYSTEM, WINDOW
+from harness.server import PASSWORD, environment
+
+SCRIPT = "cat; echo error >&2; exit 5"
+SENT = os.urandom(300_000)
+
+
+def agrees(log, version: str) -> None:
+    """The log of a client that ran SCRIPT with SENT."""
+    assert log.user == "alice"
+    assert version in str(log.only(HANDSHAKE_OK).payload)
+    assert log.only(EXEC)["program"] == SCRIPT
+    assert (log.io(STDIN), log.io(STDOUT), log.io(STDERR)) == (SENT, SENT, b"error\n")
+    assert log.only(EXIT)["exitStatus"] == 5
+
+
+# paramiko
+
+
+@pytest.fixture
+def paramiko_client(server):
+    client = paramiko.SSHClient()
+    client.load_host_keys(str(server.known_hosts))
+    alone = {"allow_agent": False, "look_for_keys": False, "timeout": 30}
+    client.connect("127.0.0.1", server.port, "alice", key_filename=str(server.key.file), **alone)
+    yield client
+    client.close()
+
+
+def test_paramiko_command(server, paramiko_client):
+    stdin, stdout, stderr = paramiko_client.exec_command(SCRIPT, timeout=60)
+    stdin.write(SENT)
+    stdin.channel.shutdown_write()
+    assert stdout.read() == SENT and stderr.read() == b"error\n"
+    assert stdout.channel.recv_exit_status() == 5
+    paramiko_client.close()
+    agrees(server.log(), "paramiko")
+
+
+def test_paramiko_terminal(server, paramiko_client):
+    channel = paramiko_client.invoke_shell("vt100", 90, 33)
+    channel.settimeout(30)
+    channel.resize_pty(91, 34)
+    channel.sendall(b"stty size; exit 6\r")
+    shown = b""
+    while data := channel.recv(4096):
+        shown += data
+    assert b"34 91\r\n" in shown and channel.recv_exit_status() == 6
+    paramiko_client.close()
+    log = server.log()
+    assert (log.only(PTY)["term"], log.only(PTY)["columns"], log.only(PTY)["rows"]) == ("vt100", 90, 33)
+    assert (log.only(WINDOW)["columns"], log.only(WINDOW)["rows"]) == (91, 34)
+    assert log.io(STDOUT) == shown and log.io(STDIN) == b"stty size; exit 6\r"
+
+
+def test_paramiko_files(server, paramiko_client, tmp_path):
+    sftp = paramiko_client.open_sftp()
+    with sftp.open(str(tmp_path / "file"), "wb") as file:
+        file.write(SENT)
+    assert sftp.stat(str(tmp_path / "file")).st_size == len(SENT)
+    with sftp.open(str(tmp_path / "file"), "rb") as file:
+        assert file.read() == SENT
+    sftp.close()
+    paramiko_client.close()
+    log = server.log()
+    assert log.only(SUBSYSTEM)["subsystem"] == "sftp"
+    assert SENT[:1000] in log.io(STDIN) and SENT[:1000] in log.io(STDOUT)
+
+
+def test_paramiko_logins(server):
+    for method in ("auth_password", "auth_interactive"):
+        with paramiko.Transport(("127.0.0.1", server.port)) as transport:
+            transport.start_client(timeout=30)
+            if method == "auth_password":
+                with pytest.raises(paramiko.AuthenticationException):
+                    transport.auth_password("alice", "wrong", fallback=False)
+                transport.auth_password("alice", PASSWORD, fallback=False)
+            else:
+                transport.auth_interactive("alice", lambda *_: [PASSWORD])
+            assert transport.is_authenticated()
+    assert [log.user for log in server.logs(2)] == ["alice", "alice"]
+
+
+# asyncssh
+
+
+def connect(server, **options):
+    return asyncssh.connect(
+        "127.0.0.1",
+        server.port,
+        username="alice",
+        known_hosts=str(server.known_hosts),
+        **{"client_keys": [str(server.key.file)], "config": None, "agent_path": None, **options},
+    )
+
+
+def test_asyncssh_command(server):
+    async def session():
+        async with connect(server) as connection:
+            assert connection.get_extra_info("kex_alg", "") in ("", "mlkem768x25519-sha256")
+            return await connection.run(SCRIPT, input=SENT, encoding=None, timeout=60)
+
+    done = asyncio.run(session())
+    assert (done.stdout, done.stderr, done.exit_status) == (SENT, b"error\n", 5)
+    log = server.log()
+    agrees(log, "AsyncSSH")
+    assert "mlkem768x25519-sha256" in str(log.only(HANDSHAKE_OK).payload)
+
+
+def test_asyncssh_signal(server):
+    async def session():
+        async with connect(server) as connection:
+            process = await connection.create_process("trap 'echo caught; exit 4' TERM; echo set; while :; do sleep 0.1; done")
+            assert await process.stdout.readline() == "set\n"
+            process.send_signal("TERM")
+            return await asyncio.wait_for(process.wait(), 30)
+
+    done = asyncio.run(session())
+    assert (done.stdout, done.exit_status) == ("caught\n", 4)
+    log = server.log()
+    assert log.only(SIGNAL)["signal"] == "TERM"
+    assert log.io(STDOUT) == b"set\ncaught\n"
+
+
+def test_asyncssh_many_channels(server):
+    async def session():
+        async with connect(server) as connection:
+            runs = (connection.run(f"cat; exit {n}", input=SENT, encoding=None, timeout=60) for n in range(8))
+            return await asyncio.gather(*runs)
+
+    done = asyncio.run(session())
+    assert [one.exit_status for one in done] == list(range(8))
+    assert all(one.stdout == SENT for one in done)
+    log = server.log()
+    digests = {hashlib.sha256(log.io(STDOUT, channel)).digest() for channel in log.channels()}
+    assert digests == {hashlib.sha256(SENT).digest()} and len(log.channels()) == 8
+
+
+def test_asyncssh_files(server, tmp_path):
+    (tmp_path / "file").write_bytes(SENT)
+
+    async def session():
+        async with connect(server) as connection, connection.start_sftp_client() as sftp:
+            await sftp.put(str(tmp_path / "file"), str(tmp_path / "put"))
+            await sftp.get(str(tmp_path / "put"), str(tmp_path / "got"))
+
+    asyncio.run(session())
+    assert (tmp_path / "got").read_bytes() == SENT
+    assert server.log().only(SUBSYSTEM)["subsystem"] == "sftp"
+
+
+def test_asyncssh_password(server):
+    async def session(password):
+        async with connect(server, password=password, client_keys=None) as connection:
+            return (await connection.run("echo in")).stdout
+
+    assert asyncio.run(session(PASSWORD)) == "in\n"
+    with pytest.raises(asyncssh.PermissionDenied):
+        asyncio.run(session("wrong"))
+    assert [log.user for log in server.logs(2)] == ["alice", None]
+
+
+# PuTTY
+
+
+@pytest.fixture
+def plink(server, tmp_path):
+    """The command line of PuTTY's plink up to the host."""
+    private = tmp_path / "key.ppk"
+    subprocess.run(["puttygen", server.key.file, "-O", "private", "-o", private], check=True)
+    home = {"env": environment(HOME=str(tmp_path)), "timeout": 60}
+    command = ["plink", "-batch", "-P", str(server.port), "-hostkey", server.host_key.fingerprint, "-l", "alice"]
+
+    def run(*words: str, login: tuple = ("-i", str(private)), **options):
+        return subprocess.run([*command, *login, "127.0.0.1", *words], **{**home, "capture_output": True, **options})
+
+    return run
+
+
+def test_plink_command(server, plink):
+    done = plink(SCRIPT, input=SENT)
+    assert (done.stdout, done.stderr, done.returncode) == (SENT, b"error\n", 5)
+    agrees(server.log(), "PuTTY")
+
+
+def test_plink_password(server, plink):
+    assert plink("echo in", login=("-no-antispoof", "-pw", PASSWORD)).stdout == b"in\n"
+    assert plink("echo in", login=("-no-antispoof", "-pw", "wrong")).returncode != 0
+    assert [log.user for log in server.logs(2)] == ["alice", None]
+
+
+def test_psftp(server, plink, tmp_path):
+    (tmp_path / "file").write_bytes(SENT)
+    batch = tmp_path / "batch"
+    batch.write_text(f"put {tmp_path}/file {tmp_path}/put\nget {tmp_path}/put {tmp_path}/got\nquit\n")
+    command = ["psftp", "-batch", "-b", batch, "-P", str(server.port), "-hostkey", server.host_key.fingerprint]
+    command += ["-l", "alice", "-i", tmp_path / "key.ppk", "127.0.0.1"]
+    done = subprocess.run(command, capture_output=True, env=environment(HOME=str(tmp_path)), timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "got").read_bytes() == SENT
+    assert server.log().only(SUBSYSTEM)["subsystem"] == "sftp"
+
+
+# Dropbear
+
+
+@pytest.fixture
+def dbclient(server, tmp_path):
+    """The command line of Dropbear's client up to the host."""
+    private = tmp_path / "key.dropbear"
+    convert = ["dropbearconvert", "openssh", "dropbear", server.key.file, private]
+    subprocess.run(convert, check=True, capture_output=True)
+    return ["dbclient", "-y", "-y", "-i", str(private), "-p", str(server.port), "alice@127.0.0.1"]
+
+
+def test_dbclient_command(server, dbclient, tmp_path):
+    home = environment(HOME=str(tmp_path))
+    done = subprocess.run([*dbclient, SCRIPT], input=SENT, capture_output=True, env=home, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == (SENT, b"error\n", 5)
+    agrees(server.log(), "dropbear")
+
+
+def test_dbclient_terminal(server, dbclient, tmp_path):
+    child = pexpect.spawn(dbclient[0], dbclient[1:], env=environment(HOME=str(tmp_path)), dimensions=(31, 97), timeout=30)
+    child.delaybeforesend = None
+    child.expect(rb"[#$] ")
+    child.send(b"stty size\r")
+    child.expect(b"31 97\r\n")
+    child.send(b"exit 8\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 8
+    log = server.log()
+    assert (log.only(PTY)["rows"], log.only(PTY)["columns"]) == (31, 97)
+    assert log.io(STDIN) == b"stty size\rexit 8\r"
