@@ -9,5 +9,6 @@ pub mod codec;
 pub mod extension;
 pub mod message;
 pub mod policy;
+pub mod seal;
 
 pub use message::{Event, Message};
