@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def path() -> str:
-    """The program that was built, or the one that AUDITSSH_BIN names."""
-    given = os.environ.get("AUDITSSH_BIN")
+    """The program that was built, or the one that AUDITSSH names."""
+    given = os.environ.get("AUDITSSH")
     program = Path(given) if given else ROOT / "target" / "debug" / "auditssh"
     if not program.is_file():
         raise FileNotFoundError(f"{program} is missing: run ./test, which builds it")
