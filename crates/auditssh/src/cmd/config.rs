@@ -1,5 +1,7 @@
 //! `auditssh config`.
 
+use crate::config;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,12 +15,20 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Read a configuration, say what is in force and what is doubtful
+    ///
+    /// Errors and warnings go to standard error, one a line, each with file, line and column. The
+    /// configuration in force, with all defaults and without secrets, goes to standard output.
+    /// Nothing is started and nothing is changed.
     Check {
         /// The configuration
         file: PathBuf,
     },
     /// Print the JSON Schema of the configuration
-    Schema,
+    Schema {
+        /// Print the page docs/configuration.md instead
+        #[arg(long, hide = true)]
+        markdown: bool,
+    },
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -26,6 +36,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Check { file } => {
             anyhow::bail!("config check is not in this build ({})", file.display())
         }
-        Command::Schema => anyhow::bail!("config schema is not in this build"),
+        Command::Schema { markdown: true } => print(&config::schema::page()),
+        Command::Schema { markdown: false } => {
+            let mut text = serde_json::to_string_pretty(&config::schema::schema())?;
+            text.push('\n');
+            print(&text)
+        }
     }
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,10 @@
 //! `auditssh hash-password`.
 
+use anyhow::{Context, bail, ensure};
+use auditssh_gateway::auth::{self, PASSWORD_BYTES};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use zeroize::Zeroizing;
 
 /// Hash a password for the configuration (argon2id)
 ///
@@ -10,5 +14,76 @@ use std::process::ExitCode;
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("hash-password is not in this build")
+    let password = if io::stdin().is_terminal() {
+        asked()?
+    } else {
+        first_line(&mut io::stdin().lock())?
+    };
+    let hash = auth::hash(&password)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{hash}")?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From the terminal, twice.
+fn asked() -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let ask = |prompt| {
+        rpassword::prompt_password(prompt)
+            .map(Zeroizing::new)
+            .context("the password cannot be read from the terminal")
+    };
+    let password = ask("Password: ")?;
+    if *password != *ask("The same again: ")? {
+        bail!("the two passwords differ; nothing was hashed");
+    }
+    Ok(Zeroizing::new(password.as_bytes().to_vec()))
+}
+
+/// Without its line end.
+fn first_line(input: &mut impl BufRead) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(PASSWORD_BYTES + 2));
+    input
+        .take(PASSWORD_BYTES as u64 + 2)
+        .read_until(b'\n', &mut line)
+        .context("the password cannot be read from standard input")?;
+    ensure!(
+        !line.is_empty(),
+        "standard input is empty; it is to hold the password"
+    );
+    if line.ends_with(b"\n") {
+        line.pop();
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_the_password() {
+        for (input, expected) in [
+            ("secret\n", "secret"),
+            ("secret", "secret"),
+            ("secret\r\nmore\n", "secret"),
+            (" a b \n", " a b "),
+            ("\n", ""),
+        ] {
+            let line = first_line(&mut input.as_bytes()).unwrap();
+            assert_eq!(*line, expected.as_bytes(), "{input:?}");
+        }
+        assert!(first_line(&mut "".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_read_is_bounded() {
+        let input = vec![b'x'; 1 << 20];
+        let line = first_line(&mut input.as_slice()).unwrap();
+        assert!(line.len() <= PASSWORD_BYTES + 2);
+        assert!(auth::hash(&line).is_err());
+    }
 }

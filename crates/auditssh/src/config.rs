@@ -1,0 +1,14 @@
+//! The configuration: a YAML file, read into [`raw`] structs that hold what is written, then
+//! checked, once, into what the parts of the server are told.
+
+mod at;
+mod duration;
+mod error;
+mod one_or_many;
+pub(crate) mod raw;
+mod read;
+pub(crate) mod schema;
+mod secret;
+mod size;
+
+pub(crate) use error::{ConfigError, Fault};

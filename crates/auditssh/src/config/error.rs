@@ -1,0 +1,204 @@
+//! What is wrong with a configuration: where, what, and the remedy. Never a secret: of what the
+//! file holds only names of keys and words of closed sets are shown, and neither if they are long.
+
+use super::at::{At, Place};
+use serde_saphyr::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A configuration that can't be used: at least one fault, each with its file.
+#[derive(Debug)]
+pub(crate) struct ConfigError(pub(crate) Vec<(PathBuf, Fault)>);
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    /// One line a fault, as compilers write them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (file, fault)) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{}:{fault}", file.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) place: Option<Place>,
+    pub(crate) message: String,
+}
+
+impl fmt::Display for Fault {
+    /// `3:5: what is wrong`, to be put behind the name of a file and a colon.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Place { line, column }) = self.place {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+impl Fault {
+    /// About the file as a whole.
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self {
+            place: None,
+            message: message.to_string(),
+        }
+    }
+
+    /// About one value.
+    pub(crate) fn at<T>(value: &At<T>, message: impl fmt::Display) -> Self {
+        Self {
+            place: value.place,
+            message: message.to_string(),
+        }
+    }
+
+    /// What the YAML reader found.
+    pub(crate) fn from_yaml(error: &Error) -> Self {
+        let error = error.without_snippet();
+        Self {
+            place: error.location().and_then(Place::of),
+            message: message(error),
+        }
+    }
+}
+
+fn message(error: &Error) -> String {
+    match error {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => unknown("key", field, expected),
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => unknown("value", variant, expected),
+        Error::SerdeInvalidType {
+            unexpected,
+            expected,
+            ..
+        } => format!("{} where {expected} is wanted", kind(unexpected)),
+        Error::SerdeInvalidValue { expected, .. } | Error::SerdeInvalidLength { expected, .. } => {
+            format!("{expected} is wanted")
+        }
+        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        Error::DuplicateMappingKey { key, .. } => match key.as_deref().filter(|key| plain(key)) {
+            Some(key) => format!("the key `{key}` stands here a second time"),
+            None => "a key stands here a second time".into(),
+        },
+        Error::NullIntoString { .. } => {
+            "nothing stands here where a text is wanted; an empty text is \"\"".into()
+        }
+        Error::InvalidScalar { ty, .. } => wanted(ty).into(),
+        Error::Unexpected { expected, .. } => wanted(expected).into(),
+        // Only our own types make these, and none of them repeats what it was given.
+        Error::Message { msg, .. } => msg.clone(),
+        Error::InvalidUtf8Input => "not UTF-8 text".into(),
+        Error::IOError { cause } => cause.to_string(),
+        other => rendered(other),
+    }
+}
+
+/// The library's own words, which may quote the file: quotations are cut out.
+fn rendered(error: &Error) -> String {
+    let text = error.render();
+    let mut line = text.lines().next().unwrap_or_default();
+    // It may end in, or begin with, the place, which stands before the message already.
+    if let Some((before, _)) = line.split_once(" at line ") {
+        line = before;
+    }
+    let mut message = String::new();
+    for (index, piece) in line.split(['`', '"']).enumerate() {
+        message.push_str(if index % 2 == 0 { piece } else { "…" });
+    }
+    message
+}
+
+/// What the library expected, in the words of this file's readers.
+fn wanted(expected: &'static str) -> &'static str {
+    match expected {
+        "mapping start" => "a map of keys and values is wanted here; an empty one is {}",
+        "sequence start" => "a list is wanted here; an empty one is []",
+        "string scalar" => "a text is wanted here",
+        "bool" | "boolean" => "true or false is wanted here",
+        "u8" | "u16" | "u32" | "u64" => "a whole number, not negative, is wanted here",
+        other => other,
+    }
+}
+
+/// `unknown key`, with the nearest known one.
+fn unknown(what: &str, found: &str, expected: &[&str]) -> String {
+    let mut message = if plain(found) {
+        format!("unknown {what} `{found}`")
+    } else {
+        format!("unknown {what}")
+    };
+    match nearest(found, expected) {
+        Some(near) => message.push_str(&format!("; did you mean `{near}`?")),
+        None if expected.is_empty() => {}
+        None => message.push_str(&format!("; known here: {}", expected.join(", "))),
+    }
+    message
+}
+
+/// The type of a value that serde describes as a type followed by the value.
+fn kind(unexpected: &str) -> &str {
+    let end = unexpected.find(['"', '`']).unwrap_or(unexpected.len());
+    unexpected.get(..end).unwrap_or_default().trim_end()
+}
+
+/// Whether a text looks like a name, not like a secret or an attack on a terminal.
+fn plain(text: &str) -> bool {
+    text.len() <= 40
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// The known word that a typing error of few letters makes the found one of.
+fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+    if !plain(found) {
+        return None;
+    }
+    let found = found.to_ascii_lowercase().replace(['-', '_'], "");
+    known
+        .iter()
+        .map(|word| (distance(&found, &word.to_ascii_lowercase()), *word))
+        .filter(|(distance, word)| *distance <= word.len().div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// How many letters must be added, left out, replaced or swapped with their neighbour.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<u8> = to.bytes().collect();
+    let mut above: Vec<usize> = Vec::new();
+    let mut previous: Vec<usize> = (0..=to.len()).collect();
+    let mut last = None;
+    for (row, letter) in from.bytes().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, other) in to.iter().enumerate() {
+            let cell = |line: &[usize], at: usize| line.get(at).copied().unwrap_or(usize::MAX / 2);
+            let mut best = (cell(&previous, column) + usize::from(letter != *other))
+                .min(cell(&previous, column + 1) + 1)
+                .min(cell(&current, column) + 1);
+            let before = column.checked_sub(1);
+            let swapped =
+                last == Some(*other) && before.and_then(|before| to.get(before)) == Some(&letter);
+            if let (true, Some(before)) = (swapped, before) {
+                best = best.min(cell(&above, before) + 1);
+            }
+            current.push(best);
+        }
+        above = std::mem::replace(&mut previous, current);
+        last = Some(letter);
+    }
+    previous.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

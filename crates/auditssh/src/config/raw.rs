@@ -1,0 +1,59 @@
+//! The configuration as it is written: one struct a block, one field a key.
+//!
+//! The documentation of each field is its description in `auditssh config schema` and in
+//! `docs/configuration.md`.
+
+mod audit;
+mod limits;
+mod local;
+mod log;
+mod ssh;
+mod user;
+
+pub(crate) use audit::{Audit, Format, Intercept, OnFailure, Stdin, Storage, Sync};
+pub(crate) use limits::Limits;
+pub(crate) use local::{Account, Local};
+pub(crate) use log::{Log, LogFormat};
+pub(crate) use ssh::Ssh;
+pub(crate) use user::User;
+
+use super::at::At;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The configuration of AuditSSH: a YAML file. Every key may be left out. Unknown keys are
+/// refused. Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds;
+/// sizes are texts such as `8MiB`, or a number of bytes. Relative paths count from the working
+/// directory of the server.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(title = "AuditSSH configuration")]
+pub(crate) struct Raw {
+    /// What is recorded, in which form, and where it is kept.
+    pub(crate) audit: Audit,
+    /// The SSH side: where to listen, as whom, and what keeps a connection alive.
+    pub(crate) ssh: Ssh,
+    /// Who may log in: a map from login name to what proves it. Reloaded by SIGHUP.
+    pub(crate) users: BTreeMap<String, User>,
+    /// A YAML file with further users: a map of the same form as `users`. A name may stand in one
+    /// of the two only. Reloaded by SIGHUP.
+    pub(crate) users_file: Option<At<String>>,
+    /// What stands behind the server.
+    pub(crate) backend: Backend,
+    /// The backend `local`: programs run on the machine itself.
+    pub(crate) local: Local,
+    /// Limits on everything that a client can make grow.
+    pub(crate) limits: Limits,
+    /// The log of the server itself, written to standard error. It never holds a secret.
+    pub(crate) log: Log,
+}
+
+/// What stands behind the server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Backend {
+    /// Programs run on the machine itself; see `local`.
+    #[default]
+    Local,
+}

@@ -1,0 +1,271 @@
+//! `audit`.
+
+use crate::config::at::At;
+use crate::config::duration::Span;
+use crate::config::secret::Secret;
+use crate::config::size::Size;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+
+/// What is recorded, in which form, and where it is kept.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Audit {
+    /// `false` switches recording off whatever `format` and `storage` say.
+    pub(crate) enable: bool,
+    /// The form of the logs. With `none` nothing is kept.
+    pub(crate) format: At<Format>,
+    /// Where logs are kept. With `none` nothing is kept.
+    pub(crate) storage: Option<At<Storage>>,
+    /// Another name for `storage`. If both are given they must be equal.
+    #[serde(rename = "type")]
+    pub(crate) storage_alias: Option<At<Storage>>,
+    /// What of a session's content is recorded. Logins, requests, programs and exit statuses
+    /// always are.
+    pub(crate) intercept: Intercept,
+    /// Settings of the storage `file`.
+    pub(crate) file: File,
+    /// Settings of the storage `s3`, which this version does not have yet.
+    pub(crate) s3: Option<At<S3>>,
+    /// When an event counts as recorded, so that its effect may pass.
+    pub(crate) sync: Sync,
+    /// With `sync: interval`, how often what was written is forced to the disk: what a power cut
+    /// may cost at most. From `10ms` to `1h`.
+    pub(crate) sync_interval: At<Span>,
+    /// After which time a chunk of a log is sealed into the hash chain even if it is not full.
+    /// From `1s` to `24h`.
+    pub(crate) seal_interval: At<Span>,
+    /// What becomes of a session that can't be recorded any more.
+    pub(crate) on_failure: OnFailure,
+    /// A file with the Ed25519 private key (PKCS#8 PEM, as `openssl genpkey -algorithm ed25519`
+    /// writes it) that signs the end of every log. Without it logs are hash-chained only.
+    pub(crate) signing_key: Option<At<String>>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            enable: true,
+            format: At::default(),
+            storage: None,
+            storage_alias: None,
+            intercept: Intercept::default(),
+            file: File::default(),
+            s3: None,
+            sync: Sync::default(),
+            sync_interval: At::unplaced(Span::from_secs(1)),
+            seal_interval: At::unplaced(Span::from_secs(60)),
+            on_failure: OnFailure::default(),
+            signing_key: None,
+        }
+    }
+}
+
+/// The form of the logs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// Nothing is kept.
+    #[default]
+    None,
+    /// The documented ContainerSSH format, version 1, which stock decoders read.
+    Audit,
+    /// Version 2, which ContainerSSH writes since 0.5.
+    Binary,
+    /// Terminal recordings (asciicast). Not in this version.
+    Asciinema,
+}
+
+/// Where logs are kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Storage {
+    /// Nowhere: nothing is kept.
+    #[default]
+    None,
+    /// In a directory of this machine; see `file`.
+    File,
+    /// In an S3 bucket; see `s3`. Not in this version.
+    S3,
+}
+
+/// What of a session's content is recorded.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the format")]
+pub(crate) struct Intercept {
+    /// What the client sends: `true`, `false`, or `echoed`, which records only what is typed
+    /// while the terminal shows it and a count in place of the rest (passwords typed at a prompt).
+    pub(crate) stdin: Stdin,
+    /// What programs print on standard output, and everything that a terminal shows.
+    pub(crate) stdout: bool,
+    /// What programs print on standard error.
+    pub(crate) stderr: bool,
+    /// Passwords and answers to keyboard-interactive questions, in clear.
+    pub(crate) passwords: bool,
+    /// What passes through forwarded connections.
+    pub(crate) forwarding: bool,
+}
+
+/// What is recorded of the client's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    #[default]
+    No,
+    Yes,
+    Echoed,
+}
+
+impl<'de> Deserialize<'de> for Stdin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = Stdin;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or echoed")
+            }
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Stdin, E> {
+                Ok(if value { Stdin::Yes } else { Stdin::No })
+            }
+            fn visit_str<E: Error>(self, value: &str) -> Result<Stdin, E> {
+                match value {
+                    "echoed" => Ok(Stdin::Echoed),
+                    _ => Err(E::unknown_variant(value, &["false", "true", "echoed"])),
+                }
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+impl Serialize for Stdin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::No => serializer.serialize_bool(false),
+            Self::Yes => serializer.serialize_bool(true),
+            Self::Echoed => serializer.serialize_str("echoed"),
+        }
+    }
+}
+
+impl JsonSchema for Stdin {
+    fn schema_name() -> Cow<'static, str> {
+        "Stdin".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": [false, true, "echoed"]})
+    }
+}
+
+/// Settings of the storage `file`.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct File {
+    /// The directory of the logs; made with mode 0700 if it is missing. One server uses it at a
+    /// time.
+    pub(crate) directory: At<String>,
+    /// A group whose members may read the logs, by name or number: files are then 0640 in a
+    /// directory 0750.
+    pub(crate) group: Option<At<String>>,
+    /// Use the directory even if others than its owner (and `group`) may enter or write it.
+    pub(crate) allow_insecure_directory: bool,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            directory: At::unplaced("/var/log/audit".into()),
+            group: None,
+            allow_insecure_directory: false,
+        }
+    }
+}
+
+/// When an event counts as recorded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sync {
+    /// When the operating system has it: nothing is lost when the server is killed.
+    None,
+    /// The same, and it is forced to the disk every `syncInterval`: a power cut costs no more.
+    #[default]
+    Interval,
+    /// When it is on the disk: a power cut loses nothing whose effect was seen.
+    Always,
+}
+
+/// What becomes of a session that can't be recorded any more.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnFailure {
+    /// It ends, with a message to the user.
+    #[default]
+    Terminate,
+    /// It goes on; the gap is recorded as soon as writing works again, and reported.
+    Continue,
+}
+
+/// Settings of the storage `s3`, which this version does not have yet.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct S3 {
+    /// The directory in which logs wait for their upload.
+    pub(crate) local: String,
+    /// The access key.
+    pub(crate) access_key: String,
+    /// The secret key.
+    pub(crate) secret_key: Option<Secret>,
+    /// The bucket.
+    pub(crate) bucket: String,
+    /// The region.
+    pub(crate) region: String,
+    /// The address of the service, if it is not AWS.
+    pub(crate) endpoint: String,
+    /// Whether the bucket stands in the path of a request instead of in the name of the host.
+    pub(crate) path_style_access: bool,
+    /// Certificates (PEM) by which the service is known.
+    pub(crate) cacert: String,
+    /// The canned access control list of the objects.
+    pub(crate) acl: String,
+    /// The size of the parts of an upload, at least 5 MiB.
+    pub(crate) upload_part_size: Size,
+    /// How many uploads run at a time.
+    pub(crate) parallel_uploads: u32,
+    /// What is kept beside each object.
+    pub(crate) metadata: Metadata,
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self {
+            local: "/var/lib/audit".into(),
+            access_key: String::new(),
+            secret_key: None,
+            bucket: String::new(),
+            region: String::new(),
+            endpoint: String::new(),
+            path_style_access: false,
+            cacert: String::new(),
+            acl: String::new(),
+            upload_part_size: Size::mebibytes(5),
+            parallel_uploads: 20,
+            metadata: Metadata::default(),
+        }
+    }
+}
+
+/// What is kept beside each object.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    /// The address of the client.
+    pub(crate) ip: bool,
+    /// The login name.
+    pub(crate) username: bool,
+}

@@ -1,0 +1,52 @@
+//! `ssh`.
+
+use crate::config::at::At;
+use crate::config::duration::Span;
+use crate::config::one_or_many::{Address, OneOrMany};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Reached from this machine only, on a port that anyone may listen on.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2222);
+
+/// The SSH side: where to listen, as whom, and what keeps a connection alive.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Ssh {
+    /// Where to listen: an address and a port such as `0.0.0.0:22` or `[::]:2222`, or a list of
+    /// such.
+    pub(crate) listen: At<OneOrMany<Address>>,
+    /// Files with the server's private keys (OpenSSH format; Ed25519, RSA or ECDSA; not
+    /// encrypted). Without any, an Ed25519 key is kept in `/etc/auditssh/ssh_host_ed25519_key` and
+    /// made there at the first start. Reloaded by SIGHUP.
+    pub(crate) hostkeys: Vec<At<String>>,
+    /// A text shown before the login (RFC 4252, 5.4). None if it is empty.
+    pub(crate) banner: String,
+    /// What the server calls itself (RFC 4253, 4.2): `SSH-2.0-` and printable ASCII without blanks
+    /// or `-`, then optionally a blank and a comment; 253 bytes at most.
+    pub(crate) server_version: At<String>,
+    /// After how long a silence a client is asked whether it is still there; `0s` never asks, else
+    /// at least `1s`.
+    pub(crate) client_alive_interval: At<Span>,
+    /// How many such questions in a row may go unanswered before the connection ends.
+    pub(crate) client_alive_count_max: At<u32>,
+    /// A file with the public keys of the authorities whose user certificates are accepted, one a
+    /// line, or a list of such files. Reloaded by SIGHUP.
+    #[serde(rename = "trustedUserCAKeys")]
+    pub(crate) trusted_user_ca_keys: Option<At<OneOrMany<String>>>,
+}
+
+impl Default for Ssh {
+    fn default() -> Self {
+        Self {
+            listen: At::unplaced(OneOrMany(vec![Address(DEFAULT_LISTEN)])),
+            hostkeys: Vec::new(),
+            banner: String::new(),
+            server_version: At::unplaced("SSH-2.0-AuditSSH".into()),
+            client_alive_interval: At::unplaced(Span::from_secs(0)),
+            client_alive_count_max: At::unplaced(3),
+            trusted_user_ca_keys: None,
+        }
+    }
+}
