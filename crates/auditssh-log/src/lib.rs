@@ -10,5 +10,6 @@ pub mod extension;
 pub mod message;
 pub mod policy;
 pub mod seal;
+pub mod tail;
 
 pub use message::{Event, Message};
