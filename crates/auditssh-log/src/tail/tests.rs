@@ -14,7 +14,9 @@ fn frames(messages: &[Vec<u8>], chunk: u32, first: u64) -> Vec<u8> {
     let mut out = Vec::new();
     for message in messages {
         let stamp = Stamp { wall: -5, mono: 9 };
-        open(&mut out, stamp, message.len() == 3, |out| out.extend(message));
+        open(&mut out, stamp, message.len() == 3, |out| {
+            out.extend(message)
+        });
     }
     let mut at = 0;
     for number in (first..).take(messages.len()) {
@@ -82,7 +84,10 @@ fn bytes_that_look_like_frames_everywhere_cost_no_square() {
         hostile[at..at + 4].copy_from_slice(&[0, 0, 8, 0]);
         hostile[at + 8] = 9;
     }
-    assert!(stray(&hostile, 1, 1).is_some(), "given up, so called damaged");
+    assert!(
+        stray(&hostile, 1, 1).is_some(),
+        "given up, so called damaged"
+    );
 }
 
 proptest! {
