@@ -2,6 +2,9 @@
 
 pub mod auth;
 pub mod backend;
+pub mod hostkey;
+pub mod russh;
 pub mod settings;
 
+pub use hostkey::{HostKey, HostKeyError};
 pub use settings::{Limits, Settings};

@@ -1,5 +1,7 @@
 //! What the gateway is told, already checked: the binary makes it of the configuration.
 
+use crate::HostKey;
+use auditssh_log::policy::Stdin;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,10 +10,46 @@ use std::time::Duration;
 pub struct Settings {
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
+    /// What the server proves its identity with; at least one.
+    pub host_keys: Vec<HostKey>,
+    /// What the server calls itself (RFC 4253, 4.2): `SSH-2.0-` and up to 200 printable
+    /// characters of ASCII.
+    pub server_version: String,
     /// Shown before the login (RFC 4252, 5.4); empty for none.
     pub banner: String,
+    /// How long nothing may come from a client before it is asked whether it is still there;
+    /// `None` for never.
+    pub client_alive_interval: Option<Duration>,
+    /// How many of these questions in a row may stay unanswered before the connection ends.
+    pub client_alive_count_max: usize,
+    /// Bytes in either direction after which keys are exchanged anew (RFC 4253, 9); at most
+    /// 2^30.
+    pub rekey_bytes: usize,
+    /// What of standard input the log keeps; the gateway itself has to know whether typed
+    /// characters are masked while the terminal does not echo.
+    pub stdin: Stdin,
     /// Limits on everything that a client can make grow.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// What the server calls itself unless told otherwise.
+    pub const SERVER_VERSION: &str = "SSH-2.0-AuditSSH";
+
+    /// The defaults around one address and one key.
+    pub fn new(listen: SocketAddr, host_key: HostKey) -> Self {
+        Self {
+            listen: vec![listen],
+            host_keys: vec![host_key],
+            server_version: Self::SERVER_VERSION.to_owned(),
+            banner: String::new(),
+            client_alive_interval: None,
+            client_alive_count_max: 3,
+            rekey_bytes: 1 << 30,
+            stdin: Stdin::No,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// Limits on everything that a client can make grow (`limits`).
@@ -27,10 +65,14 @@ pub struct Limits {
     pub login_grace_time: Duration,
     /// Authentication attempts over all methods and names.
     pub auth_attempts: usize,
+    /// How long a refused password takes at least, so that the time tells nothing.
+    pub rejection_time: Duration,
     /// Connections overall; 0 derives it from the limit on file descriptors.
     pub connections: usize,
     /// Session channels open at a time on one connection.
     pub session_channels: usize,
+    /// Channels that one connection may open in its life.
+    pub channels: u64,
     /// Environment variables of one channel.
     pub environment_variables: usize,
     /// Bytes of all names and values of one channel's environment.
@@ -39,8 +81,13 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of a command line.
     pub command_bytes: usize,
-    /// Bytes that may wait for a channel's backend before the connection waits.
+    /// Bytes that may wait for a channel's backend before the connection waits; at least
+    /// 256 KiB.
     pub channel_buffer: usize,
+    /// How long a backend may take to log a user in or to open a session.
+    pub backend_open: Duration,
+    /// How long a backend may take to answer a request on an open session.
+    pub backend_request: Duration,
     /// How long the disconnect waits for late exits and closes.
     pub disconnect_grace: Duration,
     /// How long sessions may go on after SIGTERM.
@@ -55,13 +102,17 @@ impl Default for Limits {
             unauthenticated_wait: Duration::from_secs(2),
             login_grace_time: Duration::from_secs(120),
             auth_attempts: 6,
+            rejection_time: Duration::from_millis(300),
             connections: 0,
             session_channels: 10,
+            channels: 10_000,
             environment_variables: 128,
             environment_bytes: 256 * 1024,
             name_bytes: 256,
             command_bytes: 256 * 1024,
             channel_buffer: 8 * 1024 * 1024,
+            backend_open: Duration::from_secs(60),
+            backend_request: Duration::from_secs(10),
             disconnect_grace: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(10),
         }
