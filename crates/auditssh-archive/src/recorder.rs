@@ -2,6 +2,7 @@
 
 use auditssh_log::Event;
 use auditssh_log::message::Extra;
+use auditssh_log::policy::Origin;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,6 +30,8 @@ pub struct Entry {
     pub channel_id: Option<u64>,
     /// Further keys of the payload.
     pub extra: Extra,
+    /// What it belongs to, as far as the interception policy asks.
+    pub origin: Origin,
 }
 
 impl From<Event> for Entry {
@@ -37,6 +40,7 @@ impl From<Event> for Entry {
             event,
             channel_id: None,
             extra: Extra::new(),
+            origin: Origin::default(),
         }
     }
 }
@@ -55,6 +59,12 @@ impl Entry {
     #[must_use]
     pub fn with(self, extra: Extra) -> Self {
         Self { extra, ..self }
+    }
+
+    /// The same, belonging elsewhere than to a session whose echo is not known.
+    #[must_use]
+    pub fn of(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 }
 

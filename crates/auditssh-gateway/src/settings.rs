@@ -1,7 +1,6 @@
 //! What the gateway is told, already checked: the binary makes it of the configuration.
 
 use crate::HostKey;
-use auditssh_log::policy::Stdin;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -25,9 +24,6 @@ pub struct Settings {
     /// Bytes in either direction after which keys are exchanged anew (RFC 4253, 9); at most
     /// 2^30.
     pub rekey_bytes: usize,
-    /// What of standard input the log keeps; the gateway itself has to know whether typed
-    /// characters are masked while the terminal does not echo.
-    pub stdin: Stdin,
     /// Limits on everything that a client can make grow.
     pub limits: Limits,
 }
@@ -46,7 +42,6 @@ impl Settings {
             client_alive_interval: None,
             client_alive_count_max: 3,
             rekey_bytes: 1 << 30,
-            stdin: Stdin::No,
             limits: Limits::default(),
         }
     }
