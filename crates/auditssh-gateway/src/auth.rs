@@ -15,7 +15,7 @@ mod file;
 mod grant;
 mod options;
 mod password;
-mod source;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +25,8 @@ pub use grant::{CertificateDetails, Grant, Method, Restrictions};
 pub use options::OptionError;
 pub use password::{HashError, PASSWORD_BYTES, PasswordHash, hash};
 
+use crate::russh::{Algorithm, Certificate, HashAlg, PublicKey};
 use authorized::{Offer, Search};
-use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -55,7 +55,7 @@ pub struct User {
 
 /// All users of one configuration.
 pub struct Users {
-    users: HashMap<String, User>,
+    by_name: HashMap<String, User>,
     authorities: Vec<PublicKey>,
     /// One hash of each kind and cost present: all are computed in every check, so that its
     /// duration tells nothing about the user.
@@ -146,8 +146,8 @@ impl Users {
         users: impl IntoIterator<Item = (String, User)>,
         authorities: Vec<PublicKey>,
     ) -> Result<Self, UsersError> {
-        let users: HashMap<String, User> = users.into_iter().collect();
-        let hashes = one_of_each(users.values().filter_map(|user| user.password.as_ref()));
+        let by_name: HashMap<String, User> = users.into_iter().collect();
+        let hashes = one_of_each(by_name.values().filter_map(|user| user.password.as_ref()));
         if hashes.len() > HASH_KINDS {
             return Err(UsersError::HashKinds(hashes.len()));
         }
@@ -160,7 +160,7 @@ impl Users {
             }
         }
         Ok(Self {
-            users,
+            by_name,
             authorities,
             hashes,
         })
@@ -168,7 +168,7 @@ impl Users {
 
     /// Whether the name is configured.
     pub fn knows(&self, user: &str) -> bool {
-        self.users.contains_key(user)
+        self.by_name.contains_key(user)
     }
 
     /// Judges a password, be it from `password` or from the prompt of `keyboard-interactive`.
@@ -179,7 +179,7 @@ impl Users {
         if password.is_empty() || password.len() >= PASSWORD_BYTES || password.contains(&0) {
             return Verdict::Refused(Refusal::PasswordForm);
         }
-        let found = self.users.get(user);
+        let found = self.by_name.get(user);
         let own = found.and_then(|user| user.password.as_ref());
         let mut right = false;
         for sample in &self.hashes {
@@ -204,7 +204,7 @@ impl Users {
         address: IpAddr,
         now: SystemTime,
     ) -> Result<Verdict, AuthError> {
-        let Some(entry) = self.users.get(user) else {
+        let Some(entry) = self.by_name.get(user) else {
             return Ok(Verdict::Refused(Refusal::UnknownUser));
         };
         if let Err(reason) = key_allowed(key) {
@@ -227,7 +227,7 @@ impl Users {
         address: IpAddr,
         now: SystemTime,
     ) -> Result<Verdict, AuthError> {
-        let Some(entry) = self.users.get(user) else {
+        let Some(entry) = self.by_name.get(user) else {
             return Ok(Verdict::Refused(Refusal::UnknownUser));
         };
         certificate::judge(user, entry, &self.authorities, certificate, address, now)
@@ -237,7 +237,7 @@ impl Users {
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Users")
-            .field("users", &self.users.len())
+            .field("users", &self.by_name.len())
             .field("authorities", &self.authorities.len())
             .finish_non_exhaustive()
     }

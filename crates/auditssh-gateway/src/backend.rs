@@ -1,5 +1,7 @@
 //! What stands behind the gateway: one trait for all.
 
+pub mod local;
+
 use crate::auth::Restrictions;
 use async_trait::async_trait;
 use auditssh_log::message::{ExitSignal, Pty, Window};

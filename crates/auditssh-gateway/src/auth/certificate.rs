@@ -4,8 +4,7 @@ use super::authorized::{Certified, Offer};
 use super::grant::{CertificateDetails, Grant, Restrictions};
 use super::source::Sources;
 use super::{AuthError, Refusal, User, Verdict, fingerprint, key_allowed, signature_allowed};
-use russh::keys::ssh_key::certificate::CertType;
-use russh::keys::{Algorithm, Certificate, PublicKey};
+use crate::russh::{Algorithm, CertType, Certificate, PublicKey};
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,0 +1,198 @@
+//! Programs on the machine itself.
+//!
+//! A login is either the server's own account (`user: self`) or, where the server runs as root,
+//! the Unix account of the login name (`user: login`). What runs is what OpenSSH's server would
+//! run: the account's shell as login shell, or `shell -c COMMAND` for `exec` and subsystems.
+//!
+//! A session is over when its main process has ended: what it wrote is still delivered; what
+//! children write that outlive it is delivered for [`GRACE`] more and then cut off, with or
+//! without a terminal. (OpenSSH waits for such children if there is no terminal.) When the
+//! session is dropped before that, the process group gets SIGHUP, and SIGKILL after [`KILL_AFTER`].
+//!
+//! Not done, unlike sshd: PAM, utmp and lastlog, `/etc/environment`, `~/.ssh/rc`, the message of
+//! the day.
+
+mod account;
+mod descriptor;
+mod environment;
+mod modes;
+mod output;
+mod process;
+mod pty;
+mod session;
+mod signal;
+mod spawn;
+#[cfg(test)]
+mod tests;
+
+pub use account::AccountError;
+
+use super::{Backend, Connection, Identity, Refused, Session};
+use account::Account;
+use async_trait::async_trait;
+use nix::unistd::Uid;
+use session::LocalSession;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+
+/// How long children that outlive the main process are still listened to.
+pub const GRACE: Duration = Duration::from_millis(500);
+/// How long a process group may take to end after SIGHUP.
+pub const KILL_AFTER: Duration = Duration::from_secs(2);
+
+/// Under which account programs run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunAs {
+    /// The server's own account, whatever the login name.
+    #[default]
+    Own,
+    /// The account of the login name; the server must be root.
+    Login,
+}
+
+/// `local` of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `user`: under which account.
+    pub run_as: RunAs,
+    /// `shell` in place of the one of the server's own account; not with [`RunAs::Login`].
+    pub shell: Option<PathBuf>,
+    /// `subsystems`: the command line of each, given to the shell.
+    pub subsystems: BTreeMap<String, String>,
+    /// `acceptEnv`: names a client may set, with `*` and `?`.
+    pub accept_env: Vec<String>,
+    /// `allowRoot`: whether programs may run as root.
+    pub allow_root: bool,
+    /// Soft limit on open files for programs: the one the server had before it raised its own.
+    pub open_files: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            run_as: RunAs::Own,
+            shell: None,
+            subsystems: BTreeMap::from([(
+                "sftp".to_owned(),
+                "/usr/lib/openssh/sftp-server".to_owned(),
+            )]),
+            accept_env: vec!["LANG".to_owned(), "LC_*".to_owned()],
+            allow_root: false,
+            open_files: None,
+        }
+    }
+}
+
+/// Why the backend can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// Everybody would be root, and could end the recording.
+    #[error(
+        "backend local: the server runs as root, so every user would be root and could end the \
+         recording; run it under an account of its own, set `local.user: login`, or \
+         `local.allowRoot: true` if that is what you want"
+    )]
+    Root,
+    /// Only root can become another account.
+    #[error(
+        "backend local: `local.user: login` needs a server that runs as root; \
+         run it as root or set `local.user: self`"
+    )]
+    NotRoot,
+    /// The account's own shell runs.
+    #[error("backend local: `local.shell` means nothing with `local.user: login`; remove it")]
+    ShellWithLogin,
+    /// The shell does not exist or can't be run.
+    #[error("backend local: {0}")]
+    Account(#[from] AccountError),
+}
+
+/// The backend `local`.
+pub struct Local {
+    shared: Arc<Shared>,
+}
+
+/// What all connections and sessions of the backend share.
+struct Shared {
+    settings: Settings,
+    tasks: TaskTracker,
+}
+
+impl Local {
+    /// Checks the settings against the account the server runs under. Reads the account
+    /// database; blocks.
+    pub fn new(settings: Settings) -> Result<Self, LocalError> {
+        let root = Uid::effective().is_root();
+        match settings.run_as {
+            RunAs::Own if root && !settings.allow_root => return Err(LocalError::Root),
+            RunAs::Own => {
+                Account::own(settings.shell.clone())?;
+            }
+            RunAs::Login if !root => return Err(LocalError::NotRoot),
+            RunAs::Login if settings.shell.is_some() => return Err(LocalError::ShellWithLogin),
+            RunAs::Login => {}
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                tasks: TaskTracker::new(),
+            }),
+        })
+    }
+
+    /// Waits until every process whose session is gone has been ended and collected: at most
+    /// [`KILL_AFTER`] and a moment, if no session is left.
+    pub async fn drained(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+#[async_trait]
+impl Backend for Local {
+    async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused> {
+        let shared = self.shared.clone();
+        let user = identity.user.clone();
+        let account = tokio::task::spawn_blocking(move || shared.account(&user))
+            .await
+            .map_err(|error| Refused(format!("looking up the account failed: {error}")))?
+            .map_err(|error| Refused(error.to_string()))?;
+        Ok(Box::new(LocalConnection {
+            shared: self.shared.clone(),
+            login: Arc::new(Login { identity, account }),
+        }))
+    }
+}
+
+impl Shared {
+    fn account(&self, user: &str) -> Result<Account, AccountError> {
+        match self.settings.run_as {
+            RunAs::Own => Account::own(self.settings.shell.clone()),
+            RunAs::Login => Account::of_login(user, self.settings.allow_root),
+        }
+    }
+}
+
+/// Who is logged in and as which account programs run.
+struct Login {
+    identity: Identity,
+    account: Account,
+}
+
+struct LocalConnection {
+    shared: Arc<Shared>,
+    login: Arc<Login>,
+}
+
+#[async_trait]
+impl Connection for LocalConnection {
+    async fn open_session(&self) -> Result<Box<dyn Session>, Refused> {
+        Ok(Box::new(LocalSession::new(
+            self.shared.clone(),
+            self.login.clone(),
+        )))
+    }
+}

@@ -1,0 +1,138 @@
+//! A main process, from its start to the moment it is collected.
+
+use super::descriptor::Descriptor;
+use super::{KILL_AFTER, signal};
+use crate::backend::Exit;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The group of a main process. It can be signalled as long as the process is not collected:
+/// after that its number may be another's.
+#[derive(Clone)]
+pub(super) struct Group(Arc<Mutex<Option<Pid>>>);
+
+impl Group {
+    /// Sends a signal to all of the group; `false` if the main process is gone.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
+        self.leader()
+            .is_some_and(|leader| killpg(leader, signal).is_ok())
+    }
+
+    fn collect(&self, child: &mut Child) -> io::Result<ExitStatus> {
+        let mut leader = self.leader();
+        *leader = None;
+        child.wait()
+    }
+
+    fn leader(&self) -> MutexGuard<'_, Option<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a session holds of its main process.
+pub(super) struct Running {
+    /// To signal it.
+    pub(super) group: Group,
+    /// Cancelled by the watcher when the main process has ended.
+    pub(super) ended: CancellationToken,
+    /// To be cancelled by the session when nobody wants the process any more.
+    pub(super) unwanted: CancellationToken,
+    /// How it ended.
+    pub(super) exit: oneshot::Receiver<Exit>,
+}
+
+/// Watches a process in a task of its own, which ends when the process has been collected.
+pub(super) fn watch(mut child: Child, tasks: &TaskTracker) -> io::Result<Running> {
+    let descriptor = match exit_descriptor(&child) {
+        Ok(descriptor) => descriptor,
+        Err(error) => {
+            // Without it the end could not be seen.
+            child.kill()?;
+            child.wait()?;
+            return Err(error);
+        }
+    };
+    let leader = Pid::from_raw(child.id().cast_signed());
+    let (exit_sender, exit) = oneshot::channel();
+    let running = Running {
+        group: Group(Arc::new(Mutex::new(Some(leader)))),
+        ended: CancellationToken::new(),
+        unwanted: CancellationToken::new(),
+        exit,
+    };
+    let watcher = Watcher {
+        child,
+        descriptor,
+        group: running.group.clone(),
+        unwanted: running.unwanted.clone(),
+    };
+    let ended = running.ended.clone();
+    tasks.spawn(async move {
+        let exit = watcher.run().await;
+        ended.cancel();
+        // Nobody may be left who wants to know.
+        _ = exit_sender.send(exit);
+    });
+    Ok(running)
+}
+
+/// Becomes readable when the process has ended; it is not collected by that.
+fn exit_descriptor(child: &Child) -> io::Result<Descriptor> {
+    let pid = rustix::process::Pid::from_child(child);
+    Descriptor::new(pidfd_open(pid, PidfdFlags::NONBLOCK)?)
+}
+
+struct Watcher {
+    child: Child,
+    descriptor: Descriptor,
+    group: Group,
+    unwanted: CancellationToken,
+}
+
+impl Watcher {
+    async fn run(mut self) -> Exit {
+        let ended = tokio::select! {
+            ended = self.descriptor.readable() => ended.map(drop),
+            () = self.unwanted.cancelled() => self.end_group().await,
+        };
+        if ended.is_err() {
+            self.group.signal(Signal::SIGKILL);
+        }
+        // Ended, or killed: this does not wait.
+        match self.group.collect(&mut self.child) {
+            Ok(status) => exit(status),
+            Err(error) => Exit::Unknown(format!("its exit status can't be had: {error}")),
+        }
+    }
+
+    /// SIGHUP for all of the group, and SIGKILL for what is left of it after a while. The main
+    /// process is not collected before, so that the group keeps its number.
+    async fn end_group(&mut self) -> io::Result<()> {
+        self.group.signal(Signal::SIGHUP);
+        self.group.signal(Signal::SIGCONT);
+        let ended = tokio::time::timeout(KILL_AFTER, self.descriptor.readable()).await;
+        self.group.signal(Signal::SIGKILL);
+        match ended {
+            Ok(ended) => ended.map(drop),
+            Err(_) => self.descriptor.readable().await.map(drop),
+        }
+    }
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    if let Some(code) = status.code() {
+        return Exit::Status(code.cast_unsigned());
+    }
+    match status.signal() {
+        Some(number) => Exit::Signal(signal::exit(number, status.core_dumped())),
+        None => Exit::Unknown(format!("it ended as {status}")),
+    }
+}

@@ -1,0 +1,245 @@
+//! One session channel.
+
+use super::descriptor::Descriptor;
+use super::environment::{Circumstances, Environment};
+use super::output::{Input, Output};
+use super::process::{self, Group, Running};
+use super::pty::Pty;
+use super::{Login, Shared, signal, spawn};
+use crate::backend::{Exit, Process, Program, Refused, Session};
+use async_trait::async_trait;
+use auditssh_log::message::{self, Window};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use rustix::fs::{OFlags, fcntl_setfl};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tokio_util::sync::DropGuard;
+
+/// A session of the backend; dropping it ends what it started.
+pub(super) struct LocalSession {
+    shared: Arc<Shared>,
+    login: Arc<Login>,
+    environment: Environment,
+    pty: Option<Pty>,
+    program: Option<Started>,
+}
+
+struct Started {
+    group: Group,
+    _unwanted: DropGuard,
+}
+
+/// What a program is called by, and what the client had asked for if that is something else.
+struct CommandLine {
+    /// `None` for the login shell.
+    command: Option<Bytes>,
+    original: Option<Bytes>,
+}
+
+/// The streams of a program: its own ends, and ours.
+struct Streams {
+    theirs: [OwnedFd; 3],
+    stdin: Arc<Descriptor>,
+    stdout: Arc<Descriptor>,
+    stderr: Option<Arc<Descriptor>>,
+}
+
+impl LocalSession {
+    pub(super) fn new(shared: Arc<Shared>, login: Arc<Login>) -> Self {
+        Self {
+            shared,
+            login,
+            environment: Environment::default(),
+            pty: None,
+            program: None,
+        }
+    }
+
+    /// A command forced on the login takes the place of whatever is asked for.
+    fn command_line(&self, program: Program) -> Result<CommandLine, Refused> {
+        let asked = match program {
+            Program::Shell => None,
+            Program::Exec(command) => Some(command),
+            Program::Subsystem(name) => {
+                let command = self.shared.settings.subsystems.get(&name).ok_or_else(|| {
+                    Refused(format!(
+                        "no subsystem `{}` is configured",
+                        name.escape_debug()
+                    ))
+                })?;
+                Some(Bytes::from(command.clone()))
+            }
+        };
+        let line = match &self.login.identity.restrictions.command {
+            Some(forced) => CommandLine {
+                command: Some(Bytes::from(forced.clone())),
+                original: asked,
+            },
+            None => CommandLine {
+                command: asked,
+                original: None,
+            },
+        };
+        let parts = [&line.command, &line.original];
+        if parts.into_iter().flatten().any(|part| part.contains(&0)) {
+            return Err(Refused("the command holds a zero byte".to_owned()));
+        }
+        Ok(line)
+    }
+
+    /// The account's shell: as login shell under a name with `-`, or with `-c COMMAND`.
+    fn command(&mut self, line: &CommandLine) -> Command {
+        let account = &self.login.account;
+        let shell = account
+            .shell
+            .file_name()
+            .unwrap_or(account.shell.as_os_str());
+        let mut command = Command::new(&account.shell);
+        if let Some(text) = &line.command {
+            command.arg0(shell).arg("-c").arg(OsStr::from_bytes(text));
+        } else {
+            let mut login_shell = OsString::from("-");
+            login_shell.push(shell);
+            command.arg0(login_shell);
+        }
+        let circumstances = Circumstances {
+            terminal: self.pty.as_ref().map(|pty| (&*pty.term, &*pty.device)),
+            original_command: line.original.as_deref(),
+        };
+        let environment = std::mem::take(&mut self.environment);
+        let environment = environment.complete(&self.login.identity, account, &circumstances);
+        command.env_clear().envs(environment);
+        command
+    }
+
+    /// Starts the command without blocking the worker, and watches it.
+    async fn run(&self, mut command: Command, theirs: [OwnedFd; 3]) -> Result<Running, Refused> {
+        let [stdin, stdout, stderr] = theirs.map(Stdio::from);
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        let (login, shared) = (self.login.clone(), self.shared.clone());
+        let terminal = self.pty.is_some();
+        let started = tokio::task::spawn_blocking(move || {
+            let open_files = shared.settings.open_files;
+            let child = spawn::spawn(command, &login.account, terminal, open_files)?;
+            process::watch(child, &shared.tasks)
+        });
+        started
+            .await
+            .map_err(|error| Refused(format!("starting the program failed: {error}")))?
+            .map_err(|error| {
+                let shell = self.login.account.shell.display();
+                Refused(format!("{shell} can't be started: {error}"))
+            })
+    }
+}
+
+#[async_trait]
+impl Session for LocalSession {
+    async fn env(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        let patterns = &self.shared.settings.accept_env;
+        self.environment.accept(patterns, name, value)
+    }
+
+    async fn pty(&mut self, request: &message::Pty) -> Result<(), Refused> {
+        if !self.login.identity.restrictions.pty {
+            return Err(Refused("this login may not have a terminal".to_owned()));
+        }
+        if self.pty.is_some() || self.program.is_some() {
+            return Err(Refused(
+                "the channel has its terminal or program already".to_owned(),
+            ));
+        }
+        let pty = Pty::open(request, &self.login.account)
+            .map_err(|error| Refused(format!("no terminal can be had: {error}")))?;
+        self.pty = Some(pty);
+        Ok(())
+    }
+
+    async fn window(&mut self, window: &Window) -> Result<(), Refused> {
+        let Some(pty) = &self.pty else {
+            return Err(Refused("the channel has no terminal".to_owned()));
+        };
+        pty.resize(window.columns, window.rows, window.width, window.height)
+            .map_err(|error| Refused(format!("the terminal can't be resized: {error}")))
+    }
+
+    async fn signal(&mut self, name: &str) -> Result<(), Refused> {
+        let signal = signal::from_name(name)
+            .ok_or_else(|| Refused(format!("signal `{}` can't be sent", name.escape_debug())))?;
+        if self.login.identity.restrictions.command.is_some() {
+            return Err(Refused("a forced command can't be signalled".to_owned()));
+        }
+        match &self.program {
+            Some(program) if program.group.signal(signal) => Ok(()),
+            Some(_) => Err(Refused("the program has ended".to_owned())),
+            None => Err(Refused("no program runs".to_owned())),
+        }
+    }
+
+    fn echoes(&self) -> Option<bool> {
+        self.pty.as_ref()?.echoes()
+    }
+
+    async fn start(&mut self, program: Program) -> Result<Process, Refused> {
+        if self.program.is_some() {
+            return Err(Refused("the channel has a program already".to_owned()));
+        }
+        let line = self.command_line(program)?;
+        let no_streams = |error| Refused(format!("no streams for a program: {error}"));
+        let streams = match &mut self.pty {
+            Some(pty) => Streams::terminal(pty),
+            None => Streams::pipes(),
+        }
+        .map_err(no_streams)?;
+        let command = self.command(&line);
+        let running = self.run(command, streams.theirs).await?;
+        self.program = Some(Started {
+            group: running.group,
+            _unwanted: running.unwanted.drop_guard(),
+        });
+        let output = |source| Output::new(source, running.ended.clone());
+        Ok(Process {
+            stdin: Box::new(Input::new(streams.stdin)),
+            stdout: Box::new(output(streams.stdout)),
+            stderr: streams.stderr.map(|stderr| Box::new(output(stderr)) as _),
+            exit: running
+                .exit
+                .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
+                .boxed(),
+        })
+    }
+}
+
+impl Streams {
+    fn terminal(pty: &mut Pty) -> io::Result<Self> {
+        let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Self {
+            theirs: [slave.try_clone()?, slave.try_clone()?, slave],
+            stdin: pty.master.clone(),
+            stdout: pty.master.clone(),
+            stderr: None,
+        })
+    }
+
+    fn pipes() -> io::Result<Self> {
+        let ours = |end: OwnedFd| -> io::Result<_> {
+            fcntl_setfl(&end, OFlags::NONBLOCK)?;
+            Ok(Arc::new(Descriptor::new(end)?))
+        };
+        let (stdin_read, stdin_write) = io::pipe()?;
+        let (stdout_read, stdout_write) = io::pipe()?;
+        let (stderr_read, stderr_write) = io::pipe()?;
+        Ok(Self {
+            theirs: [stdin_read.into(), stdout_write.into(), stderr_write.into()],
+            stdin: ours(stdin_write.into())?,
+            stdout: ours(stdout_read.into())?,
+            stderr: Some(ours(stderr_read.into())?),
+        })
+    }
+}
