@@ -9,6 +9,7 @@
 //! `tokio::task::spawn_blocking`, behind a semaphore of about as many permits as there are
 //! processors, since each password check needs the memory and time that its hash asks for.
 
+mod authority;
 mod authorized;
 mod certificate;
 mod file;
@@ -19,6 +20,7 @@ pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
+pub use authority::{AuthorityError, authorities};
 pub use authorized::{AuthorizedKey, KeyError};
 pub use file::{FileError, KeysFile, TemplateError};
 pub use grant::{CertificateDetails, Grant, Method, Restrictions};

@@ -2,6 +2,7 @@
 //! checked, once, into what the parts of the server are told.
 
 mod at;
+mod check;
 mod duration;
 mod error;
 mod one_or_many;
@@ -11,4 +12,5 @@ pub(crate) mod schema;
 mod secret;
 mod size;
 
+pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Loaded, Local, Ssh};
 pub(crate) use error::{ConfigError, Fault};

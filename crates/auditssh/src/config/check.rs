@@ -1,0 +1,79 @@
+//! From what is written to what the parts of the server are told: every check that needs more
+//! than one value, or a file.
+
+mod audit;
+mod limits;
+mod local;
+mod report;
+mod ssh;
+mod users;
+
+pub(crate) use audit::{Audit, Directory, Durability};
+pub(crate) use local::Local;
+pub(crate) use ssh::{HostKeys, Ssh};
+
+use super::error::{ConfigError, Fault};
+use super::raw::{Log, Raw};
+use super::read::read;
+use auditssh_gateway::Limits;
+use auditssh_gateway::auth::Users;
+use report::Report;
+use std::path::{Path, PathBuf};
+
+/// A configuration that can be served.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// What is recorded and where; `None` if nothing is.
+    pub(crate) audit: Option<Audit>,
+    pub(crate) ssh: Ssh,
+    pub(crate) limits: Limits,
+    pub(crate) users: Users,
+    pub(crate) local: Local,
+    pub(crate) log: Log,
+}
+
+/// A configuration as it was read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// What is doubtful in it, with the files concerned.
+    pub(crate) warnings: Vec<(PathBuf, Fault)>,
+    /// What is in force, defaults included; no form of it shows a secret.
+    pub(crate) shown: serde_json::Value,
+}
+
+impl Config {
+    /// Reads and checks a configuration and the files that it names, and collects everything that
+    /// is wrong with it.
+    pub(crate) fn load(file: &Path) -> Result<Loaded, ConfigError> {
+        let raw: Raw = read(file)?;
+        let shown = serde_json::to_value(&raw)
+            .map_err(|error| ConfigError(vec![(file.to_owned(), Fault::new(error))]))?;
+        let mut report = Report::new(file);
+        let audit = audit::check(&raw.audit, &mut report);
+        let ssh = ssh::check(&raw.ssh, &mut report);
+        let limits = limits::check(&raw.limits, &mut report);
+        let local = local::check(&raw.local, &mut report);
+        let users = users::check(&raw, &mut report);
+        let log = raw.log;
+        let (Some(users), true) = (users, report.faults.is_empty()) else {
+            return Err(ConfigError(report.faults));
+        };
+        let config = Self {
+            audit,
+            ssh,
+            limits,
+            users,
+            local,
+            log,
+        };
+        Ok(Loaded {
+            config,
+            warnings: report.warnings,
+            shown,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! `audit`.
+
+use super::report::Report;
+use crate::config::duration::Span;
+use crate::config::raw::{self, Format, OnFailure, Stdin, Storage};
+use auditssh_log::policy::{self, Intercept};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is recorded and where, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Audit {
+    /// `Audit` or `Binary`.
+    pub(crate) format: Format,
+    pub(crate) intercept: Intercept,
+    pub(crate) directory: Directory,
+    pub(crate) durability: Durability,
+    pub(crate) seal_interval: Duration,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) signing_key: Option<PathBuf>,
+}
+
+/// Where logs are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    pub(crate) path: PathBuf,
+    pub(crate) group: Option<String>,
+    pub(crate) allow_insecure: bool,
+}
+
+/// When an event counts as recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    None,
+    Interval(Duration),
+    Always,
+}
+
+/// `None` if nothing is kept.
+pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
+    let storage = storage(raw, report);
+    if raw.format.value == Format::Asciinema {
+        report.fault(
+            &raw.format,
+            "`format: asciinema` is not in this version; use `audit` and convert later",
+        );
+    }
+    if let Some(s3) = &raw.s3 {
+        report.warn(s3, "`s3` has no effect in this version");
+    }
+    let intervals = intervals(raw, report);
+    if !raw.enable || raw.format.value == Format::None || storage == Storage::None {
+        let reason = match (raw.enable, raw.format.value) {
+            (false, _) => "`audit.enable` is false",
+            (true, Format::None) => "`audit.format` is none",
+            _ => "`audit.storage` is none",
+        };
+        report.warn_of_file(format!("nothing is recorded: {reason}"));
+        return None;
+    }
+    let intercept = intercept(&raw.intercept);
+    if intercept == Intercept::default() {
+        report.warn(
+            &raw.format,
+            "every `audit.intercept` is off: of sessions only logins, requests and exit statuses \
+             are recorded",
+        );
+    }
+    if raw.file.directory.value.is_empty() {
+        report.fault(&raw.file.directory, "`directory` is empty: give a path");
+    }
+    Some(Audit {
+        format: raw.format.value,
+        intercept,
+        directory: Directory {
+            path: (&raw.file.directory.value).into(),
+            group: raw.file.group.as_ref().map(|group| group.value.clone()),
+            allow_insecure: raw.file.allow_insecure_directory,
+        },
+        durability: intervals.0,
+        seal_interval: intervals.1,
+        on_failure: raw.on_failure,
+        signing_key: raw.signing_key.as_ref().map(|path| (&path.value).into()),
+    })
+}
+
+/// `storage`, or `type`, its other name.
+fn storage(raw: &raw::Audit, report: &mut Report) -> Storage {
+    if let (Some(storage), Some(alias)) = (&raw.storage, &raw.storage_alias)
+        && storage.value != alias.value
+    {
+        report.fault(
+            alias,
+            "`type` and `storage` are two names of one setting but differ; remove one of them",
+        );
+    }
+    let Some(given) = raw.storage.as_ref().or(raw.storage_alias.as_ref()) else {
+        return Storage::None;
+    };
+    if given.value == Storage::S3 {
+        report.fault(
+            given,
+            "`storage: s3` is not in this version; use `file` and copy the finished logs",
+        );
+    }
+    given.value
+}
+
+fn intervals(raw: &raw::Audit, report: &mut Report) -> (Durability, Duration) {
+    let (least, most) = (Span::from_millis(10), Span::from_secs(3600));
+    let sync = report.between("syncInterval", &raw.sync_interval, least, most);
+    let (least, most) = (Span::from_secs(1), Span::from_secs(24 * 3600));
+    let seal = report.between("sealInterval", &raw.seal_interval, least, most);
+    let durability = match raw.sync {
+        raw::Sync::None => Durability::None,
+        raw::Sync::Interval => Durability::Interval(sync.into()),
+        raw::Sync::Always => Durability::Always,
+    };
+    (durability, seal.into())
+}
+
+fn intercept(raw: &raw::Intercept) -> Intercept {
+    Intercept {
+        stdin: match raw.stdin {
+            Stdin::No => policy::Stdin::No,
+            Stdin::Yes => policy::Stdin::Yes,
+            Stdin::Echoed => policy::Stdin::Echoed,
+        },
+        stdout: raw.stdout,
+        stderr: raw.stderr,
+        passwords: raw.passwords,
+        forwarding: raw.forwarding,
+    }
+}

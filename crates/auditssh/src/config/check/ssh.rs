@@ -1,0 +1,125 @@
+//! `ssh`.
+
+use super::report::Report;
+use crate::config::duration::Span;
+use crate::config::raw;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The key of a server whose configuration names none.
+const DEFAULT_HOST_KEY: &str = "/etc/auditssh/ssh_host_ed25519_key";
+/// RFC 4253, 4.2: 255 characters with the line end.
+const VERSION_BYTES: usize = 253;
+
+/// The SSH side, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Ssh {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) host_keys: HostKeys,
+    pub(crate) banner: String,
+    pub(crate) server_version: String,
+    /// `None`: clients are never asked.
+    pub(crate) client_alive_interval: Option<Duration>,
+    pub(crate) client_alive_count_max: u32,
+}
+
+/// Where the server's keys lie.
+#[derive(Clone, Debug)]
+pub(crate) enum HostKeys {
+    /// In these files, which must be there.
+    Given(Vec<PathBuf>),
+    /// In this file, which is made if it is missing.
+    Made(PathBuf),
+}
+
+pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
+    let listen = raw.listen.value.0.iter().map(|address| address.0).collect();
+    if raw.listen.value.0.is_empty() {
+        report.fault(
+            &raw.listen,
+            "`listen` is an empty list: give an address and a port",
+        );
+    }
+    if let Err(message) = version(&raw.server_version.value) {
+        report.fault(&raw.server_version, message);
+    }
+    let interval = &raw.client_alive_interval;
+    if interval.value > Span::default() {
+        let (least, most) = (Span::from_secs(1), Span::from_secs(24 * 3600));
+        report.between("clientAliveInterval", interval, least, most);
+    }
+    let count = &raw.client_alive_count_max;
+    Ssh {
+        listen,
+        host_keys: host_keys(raw, report),
+        banner: raw.banner.clone(),
+        server_version: raw.server_version.value.clone(),
+        client_alive_interval: (interval.value > Span::default()).then(|| interval.value.into()),
+        client_alive_count_max: report.between("clientAliveCountMax", count, 1, 1000),
+    }
+}
+
+fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {
+    for key in &raw.hostkeys {
+        if key.value.starts_with("-----") {
+            report.fault(
+                key,
+                "a key stands here where the path of a file is wanted; write the key into a file \
+                 of mode 0600 and give its path",
+            );
+        } else if key.value.is_empty() {
+            report.fault(key, "the path of a host key is empty");
+        }
+    }
+    if raw.hostkeys.is_empty() {
+        return HostKeys::Made(DEFAULT_HOST_KEY.into());
+    }
+    HostKeys::Given(raw.hostkeys.iter().map(|key| (&key.value).into()).collect())
+}
+
+/// RFC 4253, 4.2.
+fn version(text: &str) -> Result<(), String> {
+    if text.len() > VERSION_BYTES {
+        return Err(format!(
+            "`serverVersion` has {} bytes; {VERSION_BYTES} are allowed",
+            text.len()
+        ));
+    }
+    let software = text.strip_prefix("SSH-2.0-").unwrap_or_default();
+    let (software, comment) = software.split_once(' ').unwrap_or((software, ""));
+    let named = !software.is_empty() && !software.contains('-');
+    let printable = |byte: u8| (b' '..=b'~').contains(&byte);
+    if named && software.bytes().chain(comment.bytes()).all(printable) {
+        return Ok(());
+    }
+    Err(
+        "`serverVersion` must be `SSH-2.0-`, then printable ASCII without blanks or `-`, then \
+         optionally a blank and a comment"
+            .into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_of_the_rfc() {
+        for good in ["SSH-2.0-AuditSSH", "SSH-2.0-x_1.2 a - comment"] {
+            assert_eq!(version(good), Ok(()), "{good}");
+        }
+        let long = format!("SSH-2.0-{}", "x".repeat(246));
+        for bad in [
+            "",
+            "SSH-2.0-",
+            "SSH-1.99-x",
+            "SSH-2.0-a-b",
+            "SSH-2.0-ä",
+            "SSH-2.0-a\n",
+            &long,
+        ] {
+            assert!(version(bad).is_err(), "{bad}");
+        }
+    }
+}

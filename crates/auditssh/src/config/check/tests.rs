@@ -1,0 +1,240 @@
+use super::*;
+use std::fs;
+use tempfile::TempDir;
+
+const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuBKC1Ka9OJTQpMStJDGlaSYVcpkZXrqq";
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ alice";
+
+fn written(text: &str) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.yaml");
+    fs::write(&file, text).unwrap();
+    (directory, file)
+}
+
+/// What is said of a configuration, without the name of its file.
+fn faults(text: &str) -> Vec<String> {
+    let (_directory, file) = written(text);
+    let ConfigError(faults) = Config::load(&file).unwrap_err();
+    faults.iter().map(|(_, fault)| fault.to_string()).collect()
+}
+
+fn loaded(text: &str) -> Loaded {
+    let (_directory, file) = written(text);
+    Config::load(&file).unwrap()
+}
+
+fn warnings(text: &str) -> String {
+    let texts = loaded(text).warnings.into_iter();
+    texts.map(|(_, fault)| format!("{fault}\n")).collect()
+}
+
+#[test]
+fn the_documented_audit_block_is_served() {
+    let text = "\
+audit:
+  format: audit
+  storage: file
+  intercept: {stdin: echoed, stdout: true, stderr: true, passwords: false}
+  file: {directory: /tmp/logs, group: adm, allowInsecureDirectory: true}
+  sync: always
+  sealInterval: 30s
+  onFailure: continue
+";
+    let audit = loaded(text).config.audit.unwrap();
+    assert_eq!(audit.format, crate::config::raw::Format::Audit);
+    assert!(audit.intercept.stdout && !audit.intercept.passwords);
+    assert_eq!(audit.intercept.stdin, auditssh_log::policy::Stdin::Echoed);
+    assert_eq!(audit.directory.path, Path::new("/tmp/logs"));
+    assert_eq!(audit.durability, Durability::Always);
+    assert_eq!(audit.seal_interval.as_secs(), 30);
+}
+
+#[test]
+fn type_is_another_name_for_storage() {
+    for text in [
+        "audit: {format: binary, type: file}",
+        "audit: {format: binary, type: file, storage: file}",
+    ] {
+        assert!(loaded(text).config.audit.is_some(), "{text}");
+    }
+    assert_eq!(
+        faults("audit:\n  format: audit\n  storage: file\n  type: none\n"),
+        ["4:9: `type` and `storage` are two names of one setting but differ; remove one of them"]
+    );
+}
+
+#[test]
+fn nothing_is_kept_unless_both_form_and_place_are_given() {
+    for text in [
+        "",
+        "audit: {format: audit}",
+        "audit: {storage: file}",
+        "audit: {format: none, storage: file}",
+        "audit: {format: audit, storage: none}",
+        "audit: {format: audit, storage: file, enable: false}",
+    ] {
+        assert!(loaded(text).config.audit.is_none(), "{text}");
+        assert!(warnings(text).contains("nothing is recorded"), "{text}");
+    }
+}
+
+#[test]
+fn what_comes_later_is_an_error_until_then() {
+    assert_eq!(
+        faults("audit:\n  format: asciinema\n  storage: s3\n"),
+        [
+            "3:12: `storage: s3` is not in this version; use `file` and copy the finished logs",
+            "2:11: `format: asciinema` is not in this version; use `audit` and convert later",
+        ]
+    );
+}
+
+#[test]
+fn a_format_that_intercepts_nothing_is_warned_about() {
+    let said = warnings("audit: {format: audit, storage: file}");
+    assert!(
+        said.contains("1:17: every `audit.intercept` is off"),
+        "{said}"
+    );
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    let text = "\
+audit: {syncInterval: 5}
+ssh:
+  listen: []
+  hostkeys: [\"-----BEGIN OPENSSH PRIVATE KEY-----\"]
+  serverVersion: Audit
+  clientAliveInterval: 500ms
+limits:
+  authAttempts: 0
+  channelBuffer: 1B
+  shutdownGrace: 48h
+local: {shell: bash}
+users:
+  alice:
+    password: hunter2
+    authorizedKeys: [\"ssh-ed25519 AAAA\"]
+    authorizedKeysFile: keys/%u
+";
+    let said = faults(text).join("\n");
+    for expected in [
+        "1:23: `syncInterval` is 5ns, but must lie between 10ms and 1h",
+        "3:11: `listen` is an empty list",
+        "4:14: a key stands here where the path of a file is wanted",
+        "5:18: `serverVersion` must be",
+        "6:24: `clientAliveInterval` is 500ms, but must lie between 1s and 24h",
+        "8:17: `authAttempts` is 0, but must lie between 1 and 100",
+        "9:18: `channelBuffer` is 1B, but must lie between 64KiB and 1GiB",
+        "10:18: `shutdownGrace` is 48h, but must lie between 0s and 24h",
+        "11:16: `shell` must be an absolute path",
+        "14:15: ",
+        "15:22: ",
+        "16:25: `keys/%u` is not an absolute path",
+    ] {
+        assert!(said.contains(expected), "{expected}\nis not in\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn users_may_stand_in_a_file_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let users = directory.path().join("users.yaml");
+    let file = directory.path().join("config.yaml");
+    let text = format!(
+        "usersFile: {}\nusers: {{bob: {{authorizedKeys: [\"{KEY}\"]}}}}\n",
+        users.display()
+    );
+    fs::write(&file, text).unwrap();
+
+    fs::write(&users, format!("alice: {{password: \"{HASH}\"}}\n")).unwrap();
+    let config = Config::load(&file).unwrap().config;
+    assert!(config.users.knows("alice") && config.users.knows("bob"));
+
+    fs::write(&users, "alice:\n  pasword: x\n").unwrap();
+    let said = Config::load(&file).unwrap_err().to_string();
+    let expected = "users.yaml:2:3: unknown key `pasword`; did you mean `password`?";
+    assert!(said.ends_with(expected), "{said}");
+
+    fs::write(&users, "bob: {}\n").unwrap();
+    let said = Config::load(&file).unwrap_err().to_string();
+    assert!(
+        said.ends_with("config.yaml:1:12: the user `bob` stands in `users` too"),
+        "{said}"
+    );
+
+    fs::remove_file(&users).unwrap();
+    let said = Config::load(&file).unwrap_err().to_string();
+    assert!(said.contains("users.yaml: No such file"), "{said}");
+}
+
+#[test]
+fn authorities_are_read_from_one_file_or_several() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (
+        directory.path().join("one.pub"),
+        directory.path().join("two.pub"),
+    );
+    fs::write(&one, format!("{KEY}\n")).unwrap();
+    fs::write(&two, "# nothing\nnonsense\n").unwrap();
+    let text = |files: &str| format!("ssh:\n  trustedUserCAKeys: {files}\n");
+    loaded(&text(one.to_str().unwrap()));
+    loaded(&text(&format!("[{0}, {0}]", one.display())));
+    let said = faults(&text(two.to_str().unwrap())).join("");
+    assert!(
+        said.starts_with("2:22: ") && said.contains("two.pub:2: not a public key"),
+        "{said}"
+    );
+}
+
+#[test]
+fn users_that_cannot_log_in_are_warned_about() {
+    assert!(warnings("").contains("nobody can log in"));
+    let said = warnings("users: {alice: {}}");
+    assert!(
+        said.contains("the user `alice` has neither password nor keys"),
+        "{said}"
+    );
+    assert!(
+        !warnings(&format!("users: {{a: {{authorizedKeys: [\"{KEY}\"]}}}}")).contains("log in")
+    );
+}
+
+#[test]
+fn hashes_that_everyone_can_read_are_warned_about() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_directory, file) = written(&format!("users: {{alice: {{password: \"{HASH}\"}}}}"));
+    let open = |mode| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = Config::load(&file).unwrap().warnings;
+        warnings
+            .iter()
+            .any(|(_, warning)| warning.to_string().contains("read by everyone"))
+    };
+    assert!(open(0o644));
+    assert!(!open(0o640));
+}
+
+#[test]
+fn the_limits_are_those_of_the_gateway() {
+    assert_eq!(loaded("").config.limits, Limits::default());
+    let limits = loaded("limits: {connections: 7, loginGraceTime: 5s, channelBuffer: 1MiB}")
+        .config
+        .limits;
+    assert_eq!(limits.connections, 7);
+    assert_eq!(limits.login_grace_time.as_secs(), 5);
+    assert_eq!(limits.channel_buffer, 1 << 20);
+}
+
+#[test]
+fn what_is_shown_holds_no_secret() {
+    let loaded = loaded(&format!("users: {{alice: {{password: \"{HASH}\"}}}}"));
+    for shown in [format!("{:?}", loaded.config), loaded.shown.to_string()] {
+        assert!(!shown.contains("abcdefghijk"), "{shown}");
+    }
+    assert!(loaded.shown.pointer("/limits/channelBuffer").is_some());
+}
