@@ -33,8 +33,17 @@ pub(super) fn check(raw: &raw::Limits, report: &mut Report) -> Limits {
         ),
         login_grace_time: bounds.time("loginGraceTime", &raw.login_grace_time, SECOND, HOUR),
         auth_attempts: bounds.count("authAttempts", &raw.auth_attempts, 1, 100),
+        rejection_time: bounds.time(
+            "rejectionTime",
+            &raw.rejection_time,
+            Span::default(),
+            Span::from_secs(10),
+        ),
         connections: bounds.count("connections", &raw.connections, 0, MANY),
         session_channels: bounds.count("sessionChannels", &raw.session_channels, 1, 1000),
+        channels: bounds
+            .0
+            .between("channels", &raw.channels, 1, 1_000_000_000),
         environment_variables: bounds.count(
             "environmentVariables",
             &raw.environment_variables,
@@ -62,9 +71,11 @@ pub(super) fn check(raw: &raw::Limits, report: &mut Report) -> Limits {
         channel_buffer: bounds.size(
             "channelBuffer",
             &raw.channel_buffer,
-            Size::kibibytes(64),
+            Size::kibibytes(256),
             Size::gibibytes(1),
         ),
+        backend_open: bounds.time("backendOpen", &raw.backend_open, SECOND, HOUR),
+        backend_request: bounds.time("backendRequest", &raw.backend_request, SECOND, HOUR),
         disconnect_grace: bounds.time(
             "disconnectGrace",
             &raw.disconnect_grace,

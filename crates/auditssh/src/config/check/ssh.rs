@@ -3,14 +3,15 @@
 use super::report::Report;
 use crate::config::duration::Span;
 use crate::config::raw;
+use crate::config::size::Size;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The key of a server whose configuration names none.
 const DEFAULT_HOST_KEY: &str = "/etc/auditssh/ssh_host_ed25519_key";
-/// RFC 4253, 4.2: 255 characters with the line end.
-const VERSION_BYTES: usize = 253;
+/// Less than the 255 of RFC 4253, 4.2: some clients keep less room.
+const VERSION_BYTES: usize = 200;
 
 /// The SSH side, checked.
 #[derive(Clone, Debug)]
@@ -21,7 +22,8 @@ pub(crate) struct Ssh {
     pub(crate) server_version: String,
     /// `None`: clients are never asked.
     pub(crate) client_alive_interval: Option<Duration>,
-    pub(crate) client_alive_count_max: u32,
+    pub(crate) client_alive_count_max: usize,
+    pub(crate) rekey_bytes: usize,
 }
 
 /// Where the server's keys lie.
@@ -57,6 +59,14 @@ pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
         server_version: raw.server_version.value.clone(),
         client_alive_interval: (interval.value > Span::default()).then(|| interval.value.into()),
         client_alive_count_max: report.between("clientAliveCountMax", count, 1, 1000),
+        rekey_bytes: report
+            .between(
+                "rekeyLimit",
+                &raw.rekey_limit,
+                Size::mebibytes(1),
+                Size::gibibytes(1),
+            )
+            .into(),
     }
 }
 

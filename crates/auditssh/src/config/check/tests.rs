@@ -128,7 +128,7 @@ users:
         "5:18: `serverVersion` must be",
         "6:24: `clientAliveInterval` is 500ms, but must lie between 1s and 24h",
         "8:17: `authAttempts` is 0, but must lie between 1 and 100",
-        "9:18: `channelBuffer` is 1B, but must lie between 64KiB and 1GiB",
+        "9:18: `channelBuffer` is 1B, but must lie between 256KiB and 1GiB",
         "10:18: `shutdownGrace` is 48h, but must lie between 0s and 24h",
         "11:16: `shell` must be an absolute path",
         "14:15: ",

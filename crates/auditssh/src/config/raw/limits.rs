@@ -20,10 +20,14 @@ pub(crate) struct Limits {
     pub(crate) login_grace_time: At<Span>,
     /// Authentication attempts of one connection, over all methods and names.
     pub(crate) auth_attempts: At<usize>,
+    /// How long a refused login takes at least, so that its duration tells nothing.
+    pub(crate) rejection_time: At<Span>,
     /// Connections overall; `0` derives it from the limit on file descriptors.
     pub(crate) connections: At<usize>,
     /// Session channels open at a time on one connection.
     pub(crate) session_channels: At<usize>,
+    /// Channels that one connection may open in its life.
+    pub(crate) channels: At<u64>,
     /// Environment variables of one channel.
     pub(crate) environment_variables: At<usize>,
     /// Size of all names and values of one channel's environment.
@@ -34,6 +38,10 @@ pub(crate) struct Limits {
     pub(crate) command_bytes: At<Size>,
     /// How much may wait for a channel's program before the whole connection waits.
     pub(crate) channel_buffer: At<Size>,
+    /// How long a backend may take to log a user in or to open a session.
+    pub(crate) backend_open: At<Span>,
+    /// How long a backend may take to answer a request on an open session.
+    pub(crate) backend_request: At<Span>,
     /// How long the end of a connection waits for programs to end.
     pub(crate) disconnect_grace: At<Span>,
     /// How long sessions may go on after SIGTERM.
@@ -52,13 +60,17 @@ impl Default for Limits {
             unauthenticated_wait: span(limits.unauthenticated_wait),
             login_grace_time: span(limits.login_grace_time),
             auth_attempts: count(limits.auth_attempts),
+            rejection_time: span(limits.rejection_time),
             connections: count(limits.connections),
             session_channels: count(limits.session_channels),
+            channels: At::unplaced(limits.channels),
             environment_variables: count(limits.environment_variables),
             environment_bytes: size(limits.environment_bytes),
             name_bytes: size(limits.name_bytes),
             command_bytes: size(limits.command_bytes),
             channel_buffer: size(limits.channel_buffer),
+            backend_open: span(limits.backend_open),
+            backend_request: span(limits.backend_request),
             disconnect_grace: span(limits.disconnect_grace),
             shutdown_grace: span(limits.shutdown_grace),
         }

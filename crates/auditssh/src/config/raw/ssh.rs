@@ -3,6 +3,8 @@
 use crate::config::at::At;
 use crate::config::duration::Span;
 use crate::config::one_or_many::{Address, OneOrMany};
+use crate::config::size::Size;
+use auditssh_gateway::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,13 +26,16 @@ pub(crate) struct Ssh {
     /// A text shown before the login (RFC 4252, 5.4). None if it is empty.
     pub(crate) banner: String,
     /// What the server calls itself (RFC 4253, 4.2): `SSH-2.0-` and printable ASCII without blanks
-    /// or `-`, then optionally a blank and a comment; 253 bytes at most.
+    /// or `-`, then optionally a blank and a comment; 200 bytes at most.
     pub(crate) server_version: At<String>,
     /// After how long a silence a client is asked whether it is still there; `0s` never asks, else
     /// at least `1s`.
     pub(crate) client_alive_interval: At<Span>,
     /// How many such questions in a row may go unanswered before the connection ends.
-    pub(crate) client_alive_count_max: At<u32>,
+    pub(crate) client_alive_count_max: At<usize>,
+    /// After how much data in either direction keys are exchanged anew (RFC 4253, 9): from `1MiB`
+    /// to `1GiB`.
+    pub(crate) rekey_limit: At<Size>,
     /// A file with the public keys of the authorities whose user certificates are accepted, one a
     /// line, or a list of such files. Reloaded by SIGHUP.
     #[serde(rename = "trustedUserCAKeys")]
@@ -43,9 +48,10 @@ impl Default for Ssh {
             listen: At::unplaced(OneOrMany(vec![Address(DEFAULT_LISTEN)])),
             hostkeys: Vec::new(),
             banner: String::new(),
-            server_version: At::unplaced("SSH-2.0-AuditSSH".into()),
+            server_version: At::unplaced(Settings::SERVER_VERSION.into()),
             client_alive_interval: At::unplaced(Span::from_secs(0)),
             client_alive_count_max: At::unplaced(3),
+            rekey_limit: At::unplaced(Size::gibibytes(1)),
             trusted_user_ca_keys: None,
         }
     }
