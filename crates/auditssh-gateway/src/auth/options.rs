@@ -113,7 +113,9 @@ impl Options {
 
     fn value(&mut self, name: &str, value: String) -> Result<(), OptionError> {
         match name.to_ascii_lowercase().as_str() {
-            "command" if value.is_empty() => return Err(refused(name, "it is empty")),
+            "command" if value.is_empty() || value.contains('\0') => {
+                return Err(refused(name, "it is empty or holds a zero byte"));
+            }
             "command" => once(&mut self.restrictions.command, name, value)?,
             "environment" => self.variable(name, &value)?,
             "from" => {
@@ -158,6 +160,9 @@ impl Options {
                 option,
                 &format!("`{name}` may not be set by a key"),
             ));
+        }
+        if value.contains('\0') {
+            return Err(refused(option, "the value holds a zero byte"));
         }
         let environment = &mut self.restrictions.environment;
         if environment.len() >= VARIABLES {

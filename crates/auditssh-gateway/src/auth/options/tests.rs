@@ -100,6 +100,8 @@ fn what_can_not_be_honoured_refuses_the_line() {
         r#"cert-authority,principals="a,,b""#,
         r#"command="a"pty"#,
         "pty restrict",
+        "command=\"a\0\"",
+        "environment=\"A=\0\"",
         "from",
         "principals",
         "expiry-time",

@@ -24,6 +24,8 @@ pub(super) struct Account {
     pub(super) shell: PathBuf,
     /// The groups to take on; `None` if the account is the one that the server has already.
     pub(super) groups: Option<Vec<Gid>>,
+    /// Who owns its terminals, and their bits; `None` where the kernel does that right already.
+    pub(super) terminal: Option<(Uid, Gid, u32)>,
 }
 
 /// Why nothing can run under an account. The text is for the log; it may be shown to a user who
@@ -75,6 +77,7 @@ impl Account {
                 home: PathBuf::from("/"),
                 shell: shell.unwrap_or_else(|| DEFAULT_SHELL.into()),
                 groups: None,
+                terminal: None,
             },
         };
         account.check_shell()?;
@@ -99,6 +102,7 @@ impl Account {
         let mut account = Self::from(user, None);
         account.check_shell()?;
         account.groups = Some(groups(&account)?);
+        account.terminal = Some(terminal(&account));
         Ok(account)
     }
 
@@ -111,6 +115,7 @@ impl Account {
             home: user.dir,
             shell: shell.or(own).unwrap_or_else(|| DEFAULT_SHELL.into()),
             groups: None,
+            terminal: None,
         }
     }
 
@@ -126,21 +131,20 @@ impl Account {
         }
         access(&self.shell, AccessFlags::X_OK).map_err(|error| fault(error.desc()))
     }
-
-    /// Who owns the account's terminals, and the bits they have: the group `tty` may write, so
-    /// that write(1) and wall(1) work.
-    pub(super) fn terminal(&self) -> (Uid, Gid, u32) {
-        match Group::from_name("tty") {
-            Ok(Some(group)) => (self.uid, group.gid, 0o620),
-            _ => (self.uid, self.gid, 0o600),
-        }
-    }
 }
 
 fn groups(account: &Account) -> Result<Vec<Gid>, AccountError> {
     let name = CString::new(account.name.as_bytes())
         .map_err(|_| AccountError::None(account.name.clone()))?;
     getgrouplist(&name, account.gid).map_err(database)
+}
+
+/// The group `tty` may write, so that write(1) and wall(1) work.
+fn terminal(account: &Account) -> (Uid, Gid, u32) {
+    match Group::from_name("tty") {
+        Ok(Some(group)) => (account.uid, group.gid, 0o620),
+        _ => (account.uid, account.gid, 0o600),
+    }
 }
 
 fn no_nologin(path: &Path) -> Result<(), AccountError> {

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// The group of a main process. It can be signalled as long as the process is not collected:
@@ -43,8 +43,8 @@ pub(super) struct Running {
     pub(super) group: Group,
     /// Cancelled by the watcher when the main process has ended.
     pub(super) ended: CancellationToken,
-    /// To be cancelled by the session when nobody wants the process any more.
-    pub(super) unwanted: CancellationToken,
+    /// Dropped when nobody wants the process any more, which ends it.
+    pub(super) wanted: DropGuard,
     /// How it ended.
     pub(super) exit: oneshot::Receiver<Exit>,
 }
@@ -62,17 +62,18 @@ pub(super) fn watch(mut child: Child, tasks: &TaskTracker) -> io::Result<Running
     };
     let leader = Pid::from_raw(child.id().cast_signed());
     let (exit_sender, exit) = oneshot::channel();
+    let unwanted = CancellationToken::new();
     let running = Running {
         group: Group(Arc::new(Mutex::new(Some(leader)))),
         ended: CancellationToken::new(),
-        unwanted: CancellationToken::new(),
+        wanted: unwanted.clone().drop_guard(),
         exit,
     };
     let watcher = Watcher {
         child,
         descriptor,
         group: running.group.clone(),
-        unwanted: running.unwanted.clone(),
+        unwanted,
     };
     let ended = running.ended.clone();
     tasks.spawn(async move {

@@ -36,8 +36,7 @@ impl Pty {
         unlockpt(&master)?;
         let device = ptsname(&master, Vec::new())?;
         let slave = ioctl_tiocgptpeer(&master, flags)?;
-        if account.groups.is_some() {
-            let (uid, gid, mode) = account.terminal();
+        if let Some((uid, gid, mode)) = account.terminal {
             let (uid, gid) = (Uid::from_raw(uid.as_raw()), Gid::from_raw(gid.as_raw()));
             fchown(&slave, Some(uid), Some(gid))?;
             fchmod(&slave, Mode::from_raw_mode(mode))?;

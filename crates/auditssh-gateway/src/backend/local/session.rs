@@ -32,7 +32,7 @@ pub(super) struct LocalSession {
 
 struct Started {
     group: Group,
-    _unwanted: DropGuard,
+    _wanted: DropGuard,
 }
 
 /// What a program is called by, and what the client had asked for if that is something else.
@@ -201,7 +201,7 @@ impl Session for LocalSession {
         let running = self.run(command, streams.theirs).await?;
         self.program = Some(Started {
             group: running.group,
-            _unwanted: running.unwanted.drop_guard(),
+            _wanted: running.wanted,
         });
         let output = |source| Output::new(source, running.ended.clone());
         Ok(Process {

@@ -353,6 +353,26 @@ async fn a_home_that_is_missing_is_replaced_by_the_root() {
     assert!(read(&mut err).contains("/nonexistent/home"));
 }
 
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_leaves_nothing_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let mut session = session().await;
+    let command = format!("echo $$ > {}; exec sleep 1007", file.display());
+    let mut start = session.start(exec(&command));
+    assert!(futures::poll!(&mut start).is_pending());
+    drop(start);
+    // Meanwhile it has started or is starting. It may be ended before it writes its number.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    if let Ok(pid) = fs::read_to_string(file)
+        && !pid.is_empty()
+    {
+        gone(pid.trim()).await;
+    }
+    let sleeping = run(&mut super::session().await, "pgrep -fx 'sleep 1007'").await;
+    assert_eq!(sleeping.stdout, "");
+}
+
 async fn first_line(process: &mut Process) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
