@@ -7,7 +7,8 @@
 //! A session is over when its main process has ended: what it wrote is still delivered; what
 //! children write that outlive it is delivered for [`GRACE`] more and then cut off, with or
 //! without a terminal. (OpenSSH waits for such children if there is no terminal.) When the
-//! session is dropped before that, the process group gets SIGHUP, and SIGKILL after [`KILL_AFTER`].
+//! session is dropped before that, the process group gets SIGHUP, and SIGKILL after [`KILL_AFTER`];
+//! jobs of a shell, which have groups of their own, get SIGHUP.
 //!
 //! Not done, unlike sshd: PAM, utmp and lastlog, `/etc/environment`, `~/.ssh/rc`, the message of
 //! the day.
@@ -19,6 +20,7 @@ mod modes;
 mod output;
 mod process;
 mod pty;
+mod remains;
 mod session;
 mod signal;
 mod spawn;

@@ -1,7 +1,7 @@
 //! A main process, from its start to the moment it is collected.
 
 use super::descriptor::Descriptor;
-use super::{KILL_AFTER, signal};
+use super::{KILL_AFTER, remains, signal};
 use crate::backend::Exit;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -114,17 +114,22 @@ impl Watcher {
         }
     }
 
-    /// SIGHUP for all of the group, and SIGKILL for what is left of it after a while. The main
-    /// process is not collected before, so that the group keeps its number.
+    /// SIGHUP for all of the group, SIGKILL for what is left of it after a while, and SIGHUP for
+    /// what else belongs to the session. The main process is not collected before, so that group
+    /// and session keep its number.
     async fn end_group(&mut self) -> io::Result<()> {
         self.group.signal(Signal::SIGHUP);
         self.group.signal(Signal::SIGCONT);
         let ended = tokio::time::timeout(KILL_AFTER, self.descriptor.readable()).await;
         self.group.signal(Signal::SIGKILL);
         match ended {
-            Ok(ended) => ended.map(drop),
-            Err(_) => self.descriptor.readable().await.map(drop),
+            Ok(ended) => ended.map(drop)?,
+            Err(_) => self.descriptor.readable().await.map(drop)?,
         }
+        let leader = Pid::from_raw(self.child.id().cast_signed());
+        tokio::task::spawn_blocking(move || remains::hang_up(leader))
+            .await
+            .map_err(io::Error::other)
     }
 }
 

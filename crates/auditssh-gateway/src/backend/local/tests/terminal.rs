@@ -222,6 +222,26 @@ async fn a_vanished_client_hangs_up() {
 }
 
 #[tokio::test]
+async fn jobs_that_nobody_told_are_hung_up_and_those_of_nohup_are_not() {
+    let mut session = session().await;
+    session.pty(&terminal(80, 24, &[])).await.unwrap();
+    // A shell that dies without telling its jobs.
+    let command = "set -m; sleep 1008 & echo \"<$!>\"; nohup sleep 7 >/dev/null & echo \"[$!]\"; \
+                   trap 'kill -9 $$' HUP; while :; do sleep 0.1; done";
+    let mut process = session.start(exec(command)).await.unwrap();
+    let job = until(&mut process, ">\r\n").await;
+    let job = job.rsplit(['<', '>']).nth(1).unwrap().to_owned();
+    let kept = until(&mut process, "]\r\n").await;
+    let kept = kept.rsplit(['[', ']']).nth(1).unwrap().to_owned();
+    // Until it is what it is going to be.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(session);
+    assert!(matches!(process.exit.await, Exit::Signal(s) if s.signal == "KILL"));
+    super::pipes::gone(&job).await;
+    assert!(std::path::Path::new("/proc").join(kept).exists());
+}
+
+#[tokio::test]
 async fn a_login_without_a_terminal_gets_none() {
     let mut session = restricted(Restrictions {
         pty: false,
