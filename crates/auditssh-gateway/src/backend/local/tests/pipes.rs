@@ -173,16 +173,20 @@ async fn output_of_a_child_within_the_grace_is_kept() {
 #[tokio::test]
 async fn signals_reach_the_whole_group() {
     let mut session = session().await;
-    let command = "trap 'exit 42' USR1; echo ready; sleep 1000 & wait";
+    let command = "trap 'exit 42' USR1; sleep 1000 & echo $!; wait";
     let mut process = session.start(exec(command)).await.unwrap();
-    let mut ready = [0; 6];
-    process.stdout.read_exact(&mut ready).await.unwrap();
+    let child = first_line(&mut process).await;
+    let name = Path::new("/proc").join(&child).join("comm");
+    while fs::read_to_string(&name).unwrap() != "sleep\n" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert!(
         session.signal("WINCH").await.is_err(),
         "not in the protocol"
     );
     session.signal("USR1").await.unwrap();
     assert_eq!(outcome(process).await.exit, Exit::Status(42));
+    gone(&child).await;
     assert!(session.signal("TERM").await.is_err(), "it has ended");
 }
 
