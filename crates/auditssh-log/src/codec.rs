@@ -30,13 +30,28 @@
 //! ([`Format::Audit`]) one CBOR array of indefinite length, `9f` messages `ff`, and for version 2
 //! ([`Format::Binary`]) a CBOR sequence (RFC 8742) of messages.
 
+mod body;
 mod cbor;
+mod decode;
+mod decoder;
 mod encode;
+mod error;
 mod events;
 mod fields;
 mod format;
+mod gzip;
+mod parse;
 mod record;
 
+pub use body::{Messages, decode_message};
 pub use cbor::{RAW_ENTRY, RAW_TEXT};
+pub use decoder::{Decoder, End};
 pub use encode::encode;
+pub use error::{Damage, DecodeError};
 pub use format::{Format, HEADER_LENGTH, HeaderError};
+pub use parse::{MAX_MESSAGE, MAX_NESTING, MAX_VALUES};
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod tests;

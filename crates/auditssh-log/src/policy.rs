@@ -15,6 +15,10 @@ use crate::message::{Event, Extra, Io, KeyboardInteractiveAnswers, Stream, Text}
 
 /// What of a session is intercepted (`audit.intercept`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the configuration"
+)]
 pub struct Intercept {
     /// Bytes from the client.
     pub stdin: Stdin,
@@ -108,7 +112,7 @@ impl Intercept {
         }
     }
 
-    fn bytes(&self, io: Io, origin: Origin) -> Verdict {
+    fn bytes(self, io: Io, origin: Origin) -> Verdict {
         let kept = match (origin, io.stream) {
             (Origin::Forward, _) => self.forwarding,
             (_, Stream::Stdout) => self.stdout,

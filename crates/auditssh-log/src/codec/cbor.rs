@@ -106,7 +106,9 @@ pub(super) fn value(out: &mut Vec<u8>, item: &Value) {
         Value::Text(raw) => raw_text(out, raw),
         Value::Array(items) => {
             length(out, ARRAY, items.len());
-            items.iter().for_each(|item| value(out, item));
+            for item in items {
+                value(out, item);
+            }
         }
         Value::Map(items) => {
             length(out, MAP, items.len());

@@ -3,7 +3,7 @@ use std::fmt;
 /// Length of the header of a log in bytes.
 pub const HEADER_LENGTH: usize = 40;
 
-const MAGIC: &[u8; 32] = b"ContainerSSH-Auditlog\0\0\0\0\0\0\0\0\0\0\0";
+pub(super) const MAGIC: &[u8; 32] = b"ContainerSSH-Auditlog\0\0\0\0\0\0\0\0\0\0\0";
 
 /// The two ways in which messages are strung together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

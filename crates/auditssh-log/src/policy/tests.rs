@@ -16,10 +16,10 @@ fn io(stream: u64) -> Event {
     })
 }
 
-fn is_kept(intercept: Intercept, event: Event, origin: Origin) -> bool {
+fn is_kept(intercept: Intercept, event: &Event, origin: Origin) -> bool {
     match intercept.apply(event.clone(), origin) {
         Verdict::Kept(kept) => {
-            assert_eq!(kept, event);
+            assert_eq!(&kept, event);
             true
         }
         Verdict::Dropped => false,
@@ -55,9 +55,9 @@ fn each_stream_obeys_its_own_switch() {
     for (intercept, own) in switches {
         for stream in 0..4 {
             for origin in [Origin::Session, Origin::EchoingSession] {
-                assert_eq!(is_kept(intercept, io(stream), origin), stream == own);
+                assert_eq!(is_kept(intercept, &io(stream), origin), stream == own);
             }
-            assert!(!is_kept(intercept, io(stream), Origin::Forward));
+            assert!(!is_kept(intercept, &io(stream), Origin::Forward));
         }
     }
 }
@@ -73,10 +73,10 @@ fn forwarded_bytes_obey_forwarding_alone() {
         ..Intercept::ALL
     };
     for stream in 0..4 {
-        assert!(is_kept(only, io(stream), Origin::Forward));
-        assert!(!is_kept(only, io(stream), Origin::Session));
-        assert!(!is_kept(all_but, io(stream), Origin::Forward));
-        assert!(is_kept(all_but, io(stream), Origin::Session));
+        assert!(is_kept(only, &io(stream), Origin::Forward));
+        assert!(!is_kept(only, &io(stream), Origin::Session));
+        assert!(!is_kept(all_but, &io(stream), Origin::Forward));
+        assert!(is_kept(all_but, &io(stream), Origin::Session));
     }
 }
 
@@ -86,7 +86,7 @@ fn input_that_is_not_echoed_becomes_a_count() {
         stdin: Stdin::Echoed,
         ..NOTHING
     };
-    assert!(is_kept(echoed, io(0), Origin::EchoingSession));
+    assert!(is_kept(echoed, &io(0), Origin::EchoingSession));
     let Verdict::Redacted { event, extra } = echoed.apply(io(0), Origin::Session) else {
         panic!("not redacted");
     };
@@ -131,7 +131,7 @@ fn passwords_are_kept_only_where_they_are_intercepted() {
         ..NOTHING
     };
     for event in secrets() {
-        assert!(is_kept(only, event.clone(), Origin::Session));
+        assert!(is_kept(only, &event, Origin::Session));
         let (redacted, extra) = all_but
             .apply(event.clone(), Origin::Session)
             .into_event()
