@@ -133,8 +133,8 @@ class Server:
         return self.logs(1, timeout)[0]
 
     def ssh(self, *options: str, user: str = "alice", key: bool = True) -> list[str]:
-        """The command line of OpenSSH's client up to the host, which is included."""
-        command = ["ssh", *self.ssh_options(key), *options, "-p", str(self.port)]
+        """The command line of OpenSSH's client up to the host; of an option, ssh takes the first."""
+        command = ["ssh", *options, *self.ssh_options(key), "-p", str(self.port)]
         return [*command, f"{user}@127.0.0.1"]
 
     def ssh_options(self, key: bool = True) -> list[str]:
