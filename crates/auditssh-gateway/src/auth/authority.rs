@@ -1,6 +1,6 @@
 //! Files of trusted certificate authorities (OpenSSH's `TrustedUserCAKeys`).
 
-use russh::keys::PublicKey;
+use crate::russh::PublicKey;
 
 /// A line that is no public key; the text begins with its number, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
