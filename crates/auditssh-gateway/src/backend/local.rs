@@ -46,13 +46,17 @@ pub const GRACE: Duration = Duration::from_millis(500);
 pub const KILL_AFTER: Duration = Duration::from_secs(2);
 
 /// Under which account programs run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RunAs {
     /// The server's own account, whatever the login name.
     #[default]
     Own,
     /// The account of the login name; the server must be root.
     Login,
+    /// Always the account of this name, with `/` as its home; the server must be root. For one
+    /// that nobody logs in to otherwise, such as `nobody`: neither its shell nor whether it is
+    /// locked matters.
+    Named(String),
 }
 
 /// `local` of the configuration.
@@ -128,14 +132,17 @@ impl Local {
     /// database; blocks.
     pub fn new(settings: Settings) -> Result<Self, LocalError> {
         let root = Uid::effective().is_root();
-        match settings.run_as {
+        match &settings.run_as {
             RunAs::Own if root && !settings.allow_root => return Err(LocalError::Root),
             RunAs::Own => {
                 Account::own(settings.shell.clone())?;
             }
-            RunAs::Login if !root => return Err(LocalError::NotRoot),
+            RunAs::Login | RunAs::Named(_) if !root => return Err(LocalError::NotRoot),
             RunAs::Login if settings.shell.is_some() => return Err(LocalError::ShellWithLogin),
             RunAs::Login => {}
+            RunAs::Named(name) => {
+                Account::named(name, settings.shell.clone())?;
+            }
         }
         Ok(Self {
             shared: Arc::new(Shared {
@@ -171,8 +178,9 @@ impl Backend for Local {
 
 impl Shared {
     fn account(&self, user: &str) -> Result<Account, AccountError> {
-        match self.settings.run_as {
+        match &self.settings.run_as {
             RunAs::Own => Account::own(self.settings.shell.clone()),
+            RunAs::Named(name) => Account::named(name, self.settings.shell.clone()),
             RunAs::Login => Account::of_login(user, self.settings.allow_root),
         }
     }

@@ -106,6 +106,23 @@ impl Account {
         Ok(account)
     }
 
+    /// One account for everyone, which is never root. Its own home and shell are as a rule made
+    /// so that nobody can log in.
+    pub(super) fn named(name: &str, shell: Option<PathBuf>) -> Result<Self, AccountError> {
+        let user = User::from_name(name)
+            .map_err(database)?
+            .ok_or_else(|| AccountError::None(name.to_owned()))?;
+        if user.uid.is_root() {
+            return Err(AccountError::Root(name.to_owned()));
+        }
+        let shell = shell.unwrap_or_else(|| DEFAULT_SHELL.into());
+        let mut account = Self::from(user, Some(shell));
+        account.home = PathBuf::from("/");
+        account.check_shell()?;
+        account.groups = Some(groups(&account)?);
+        Ok(account)
+    }
+
     fn from(user: User, shell: Option<PathBuf>) -> Self {
         let own = Some(user.shell).filter(|shell| !shell.as_os_str().is_empty());
         Self {

@@ -156,3 +156,25 @@ async fn signals_and_the_end_reach_other_accounts() {
     let exit = tokio::time::timeout(PATIENCE, process.exit).await.unwrap();
     assert!(matches!(exit, Exit::Signal(s) if s.signal == "HUP"));
 }
+
+#[tokio::test]
+async fn a_named_account_serves_everyone() {
+    let named = |name: &str| {
+        Local::new(Settings {
+            run_as: RunAs::Named(name.to_owned()),
+            shell: Some("/bin/bash".into()),
+            ..Settings::default()
+        })
+    };
+    let connection = named("nobody").unwrap().connect(identity("demo")).await;
+    let mut session = connection.unwrap().open_session().await.unwrap();
+    let command = "id -un; id -Gn; pwd; grep CapEff /proc/self/status; cat /etc/shadow";
+    let outcome = run(&mut session, command).await;
+    let expected = "nobody\nnogroup\n/\nCapEff:\t0000000000000000\n";
+    assert_eq!(outcome.stdout, expected);
+    assert!(outcome.stderr.contains("Permission denied"), "{outcome:?}");
+    for (name, expected) in [("root", "is root"), ("none such", "no Unix account")] {
+        let refused = named(name).err().unwrap().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
