@@ -7,6 +7,9 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey};
 
 const OPENSSH: &str = "ssh-ed25519";
 
+/// What precedes the key in OpenSSH's form: two lengths and the name.
+const BLOB_START: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
+
 /// Why text is not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -37,15 +40,18 @@ pub fn public_key(text: &str) -> Result<VerifyingKey, KeyError> {
         .ok_or(KeyError::Public)
 }
 
+/// A public key in the form that OpenSSH writes, which [`public_key`] reads.
+pub fn to_openssh(key: &[u8; 32]) -> String {
+    let blob = [BLOB_START, key].concat();
+    format!("{OPENSSH} {}", STANDARD.encode(blob))
+}
+
 /// `ssh-ed25519`, then in base64 the name and the key as strings (RFC 8709, RFC 4251 section 5).
 fn openssh(line: &str) -> Option<VerifyingKey> {
     let mut words = line.split_ascii_whitespace();
     (words.next()? == OPENSSH).then_some(())?;
     let blob = STANDARD.decode(words.next()?).ok()?;
-    let key = blob
-        .strip_prefix(&[0, 0, 0, 11])?
-        .strip_prefix(OPENSSH.as_bytes())?
-        .strip_prefix(&[0, 0, 0, 32])?;
+    let key = blob.strip_prefix(BLOB_START)?;
     VerifyingKey::from_bytes(key.try_into().ok()?).ok()
 }
 
@@ -73,9 +79,10 @@ mod tests {
             STANDARD.encode(der)
         );
         assert_eq!(public_key(&pem).unwrap(), public);
-        let blob = [b"\0\0\0\x0bssh-ed25519\0\0\0\x20", &public.as_bytes()[..]].concat();
-        let line = format!("ssh-ed25519 {} audit@host\n", STANDARD.encode(blob));
-        assert_eq!(public_key(&line).unwrap(), public);
+        let line = "ssh-ed25519 \
+            AAAAC3NzaC1lZDI1NTE5AAAAIOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs audit@host\n";
+        assert!(line.starts_with(&to_openssh(public.as_bytes())));
+        assert_eq!(public_key(line).unwrap(), public);
     }
 
     #[test]

@@ -105,7 +105,10 @@ pub fn verify(input: impl Read) -> io::Result<Report> {
         End::Final if report.recovered.happened => Verdict::Recovered,
         End::Final => Verdict::Intact,
         End::Prefix { .. } => Verdict::Cut,
-        End::Foreign => Verdict::Foreign,
+        End::Foreign => {
+            report.proven = 0;
+            Verdict::Foreign
+        }
         End::Altered(damage) => Verdict::Altered(damage),
     };
     Ok(report)

@@ -12,7 +12,6 @@ pub(crate) const OK: u8 = 0;
 /// Wrong usage, wrong configuration, or the task failed.
 pub(crate) const FAILURE: u8 = 1;
 /// A log is cut, altered or damaged.
-#[expect(dead_code, reason = "for the commands that read logs, which come")]
 pub(crate) const DAMAGED: u8 = 2;
 /// `verify` could not check; `serve` found another instance on its directory.
 pub(crate) const UNABLE: u8 = 3;

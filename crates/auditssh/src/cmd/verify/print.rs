@@ -1,0 +1,141 @@
+//! A report as a line of text and as JSON.
+
+use auditssh_archive::key::to_openssh;
+use auditssh_archive::verify::{Checked, Demand, Report, Verdict};
+use auditssh_log::codec::Format;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::Path;
+
+pub(super) fn text(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::Result<()> {
+    let path = printable(&log.path);
+    let report = match &log.report {
+        Ok(report) => report,
+        Err(failure) => return writeln!(out, "unchecked  {path}  {}", failure.source),
+    };
+    write!(out, "{:<9}  {path}  ", report.verdict.word())?;
+    match report.verdict {
+        Verdict::Altered(damage) => write!(
+            out,
+            "member {} at byte {}: {}; before it, ",
+            damage.member, damage.offset, damage.kind
+        )?,
+        Verdict::Cut => write!(out, "{}; before it, ", cut(report))?,
+        _ => {}
+    }
+    write!(out, "{}", proven(report))?;
+    if let Some(shortfall) = demand.shortfall(report) {
+        write!(out, "; LESS THAN REQUIRED: {shortfall}")?;
+    }
+    if report.verdict == Verdict::Cut && log.tails {
+        write!(out, "; `auditssh recover` completes it from its tails")?;
+    }
+    writeln!(out)
+}
+
+fn cut(report: &Report) -> String {
+    match report.bytes - report.proven {
+        0 if report.bytes == 0 => "it is empty or missing".into(),
+        0 => format!(
+            "it ends at byte {}, where a member should follow",
+            report.bytes
+        ),
+        _ => format!(
+            "it ends at byte {}, inside what begins at byte {}",
+            report.bytes, report.proven
+        ),
+    }
+}
+
+fn proven(report: &Report) -> String {
+    if report.verdict == Verdict::Foreign {
+        return "no chain: nothing is proven".into();
+    }
+    let mut parts = vec![format!(
+        "{} messages in {} bytes proven",
+        report.messages, report.proven
+    )];
+    if let Some((first, last)) = report.range {
+        parts.push(format!("from {} to {}", time(first), time(last)));
+    }
+    if report.recovered.happened {
+        let recovered = report.recovered;
+        parts.push(format!(
+            "{} of them ({} bytes) by CRC only until they were recovered",
+            recovered.messages, recovered.content
+        ));
+    }
+    if report.gaps > 0 {
+        parts.push("messages are missing (GAP)".into());
+    }
+    if let Some(key) = &report.signer {
+        parts.push(format!("signed by {}", to_openssh(key)));
+    }
+    parts.join(", ")
+}
+
+pub(super) fn json(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::Result<()> {
+    let object = match &log.report {
+        Ok(report) => object(log, report, demand),
+        Err(failure) => json!({
+            "path": log.path.to_string_lossy(),
+            "verdict": "unchecked",
+            "error": failure.source.to_string(),
+            "exitCode": 3,
+        }),
+    };
+    writeln!(out, "{object}")
+}
+
+fn object(log: &Checked, report: &Report, demand: &Demand) -> Value {
+    let damage = match report.verdict {
+        Verdict::Altered(damage) => json!({
+            "member": damage.member,
+            "offset": damage.offset,
+            "kind": damage.kind.word(),
+            "text": damage.kind.to_string(),
+        }),
+        _ => Value::Null,
+    };
+    json!({
+        "path": log.path.to_string_lossy(),
+        "verdict": report.verdict.word(),
+        "exitCode": report.exit_code(demand),
+        "formatVersion": report.format.map(Format::version),
+        "bytes": report.bytes,
+        "tails": log.tails,
+        "proven": {
+            "bytes": report.proven,
+            "members": report.members,
+            "messages": report.messages,
+            "contentBytes": report.content,
+            "from": report.range.map(|(first, _)| time(first)),
+            "to": report.range.map(|(_, last)| time(last)),
+        },
+        "recovered": report.recovered.happened.then(|| json!({
+            "messages": report.recovered.messages,
+            "contentBytes": report.recovered.content,
+        })),
+        "gaps": report.gaps,
+        "signer": report.signer.as_ref().map(to_openssh),
+        "shortfall": demand.shortfall(report).map(|shortfall| shortfall.to_string()),
+        "damage": damage,
+    })
+}
+
+fn time(nanoseconds: i64) -> String {
+    jiff::Timestamp::from_nanosecond(nanoseconds.into())
+        .map_or_else(|_| nanoseconds.to_string(), |time| time.to_string())
+}
+
+/// A path that cannot move the cursor.
+fn printable(path: &Path) -> String {
+    path.to_string_lossy()
+        .chars()
+        .flat_map(|char| {
+            let escaped = char.is_control().then(|| char.escape_default());
+            let plain = (!char.is_control()).then_some(char);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
