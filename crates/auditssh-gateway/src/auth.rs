@@ -173,6 +173,23 @@ impl Users {
         self.by_name.contains_key(user)
     }
 
+    /// Whether a certificate could let the user in: when a key is only offered it can't be told
+    /// from one that is certified. Blocks while the file of keys is read.
+    pub fn certifies(&self, user: &str) -> bool {
+        if !self.authorities.is_empty() {
+            return true;
+        }
+        let Some(entry) = self.by_name.get(user) else {
+            return false;
+        };
+        let mut lines = entry.authorized_keys.iter();
+        lines.any(AuthorizedKey::is_authority)
+            || entry.authorized_keys_file.as_ref().is_some_and(|file| {
+                file.read(user)
+                    .is_ok_and(|(_, text)| contains(&text, b"cert-authority"))
+            })
+    }
+
     /// Judges a password, be it from `password` or from the prompt of `keyboard-interactive`.
     ///
     /// Blocks for the time of one hash of every kind configured, whether the user exists or not;
@@ -307,6 +324,10 @@ fn significant_bits(number: &[u8]) -> u32 {
     let first = number.get(zeros).map_or(8, |byte| byte.leading_zeros());
     let bytes = u32::try_from(number.len() - zeros).unwrap_or(u32::MAX / 8);
     (bytes * 8).saturating_sub(if bytes == 0 { 0 } else { first })
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|part| part == word)
 }
 
 fn one_of_each<'a>(hashes: impl Iterator<Item = &'a PasswordHash>) -> Vec<PasswordHash> {

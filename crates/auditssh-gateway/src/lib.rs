@@ -2,9 +2,20 @@
 
 pub mod auth;
 pub mod backend;
+mod connection;
+mod counters;
+pub mod descriptors;
 pub mod hostkey;
+mod notice;
 pub mod russh;
+mod server;
+mod session;
 pub mod settings;
+#[cfg(test)]
+mod tests;
+mod wire;
 
+pub use counters::{Counter, Counters};
 pub use hostkey::{HostKey, HostKeyError};
+pub use server::{ServeError, Server};
 pub use settings::{Limits, Settings};

@@ -60,6 +60,11 @@ impl AuthorizedKey {
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
+
+    /// Whether it is the key of an authority, whose certificates are good, and not a user's own.
+    pub(super) fn is_authority(&self) -> bool {
+        self.options.cert_authority
+    }
 }
 
 impl FromStr for AuthorizedKey {

@@ -1,0 +1,202 @@
+//! Accepting connections, within limits.
+
+mod accept;
+mod gate;
+mod refusal;
+
+pub(crate) use gate::Pass;
+
+use crate::auth::Users;
+use crate::backend::Backend;
+use crate::counters::Counters;
+use crate::descriptors;
+use crate::notice::Notice;
+use crate::russh::Config;
+use crate::session::Door;
+use crate::settings::Settings;
+use accept::Acceptor;
+use arc_swap::ArcSwap;
+use auditssh_archive::{Archive, CreateError, Recorder};
+use gate::Gate;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What the end of the server allows its connections beyond their own deadlines.
+const MARGIN: Duration = Duration::from_secs(8);
+
+/// Why the server can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address can't be listened on.
+    #[error("{address} can't be listened on: {source}; see `ssh.listen`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A setting that can't be served.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// A server that listens and does not accept yet.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) config: Config,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) door: Door,
+    /// The server ends.
+    pub(crate) shutdown: CancellationToken,
+    archive: Option<Archive>,
+    gate: Arc<Gate>,
+    connections: Arc<Semaphore>,
+    tasks: TaskTracker,
+    notices: Notices,
+}
+
+#[derive(Default)]
+struct Notices {
+    gate: Notice,
+    connections: Notice,
+    log: Notice,
+    accept: Notice,
+}
+
+impl Server {
+    /// Raises the limit on file descriptors and listens on all addresses. Without an archive
+    /// nothing is kept.
+    pub async fn bind(
+        settings: Settings,
+        archive: Option<Archive>,
+        backend: Arc<dyn Backend>,
+        users: Arc<ArcSwap<Users>>,
+    ) -> Result<Self, ServeError> {
+        check(&settings)?;
+        let descriptors = descriptors::raise();
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for address in &settings.listen {
+            let fail = |source| ServeError::Listen {
+                address: *address,
+                source,
+            };
+            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            addresses.push(listener.local_addr().map_err(fail)?);
+            listeners.push(listener);
+        }
+        let limits = &settings.limits;
+        let connections = match limits.connections {
+            0 => descriptors::connections(descriptors),
+            number => number.min(Semaphore::MAX_PERMITS),
+        };
+        tracing::debug!(descriptors, connections, "limits in force");
+        let checks = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let shared = Arc::new(Shared {
+            config: Config::new(&settings),
+            counters: Arc::default(),
+            door: Door {
+                users,
+                backend,
+                checks: Arc::new(Semaphore::new(checks)),
+            },
+            shutdown: CancellationToken::new(),
+            archive,
+            gate: Gate::new(limits),
+            connections: Arc::new(Semaphore::new(connections)),
+            tasks: TaskTracker::new(),
+            notices: Notices::default(),
+            settings: Arc::new(settings),
+        });
+        Ok(Self {
+            listeners,
+            addresses,
+            shared,
+        })
+    }
+
+    /// Where it listens; port 0 has become a real one.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What happens is counted here.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.shared.counters)
+    }
+
+    /// Serves until `shutdown`; then nobody new is let in, sessions are told and given
+    /// `limits.shutdownGrace`, and every log is closed.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let shared = self.shared;
+        let accepting: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|listener| {
+                let acceptor = Acceptor::new(Arc::clone(&shared), listener, shutdown.clone());
+                tokio::spawn(acceptor.run())
+            })
+            .collect();
+        shutdown.cancelled().await;
+        for acceptor in accepting {
+            if acceptor.await.is_err() {
+                tracing::error!("accepting connections has panicked");
+            }
+        }
+        shared.shutdown.cancel();
+        shared.tasks.close();
+        let limits = &shared.settings.limits;
+        let longest = limits.shutdown_grace + limits.disconnect_grace + MARGIN;
+        if tokio::time::timeout(longest, shared.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!(
+                connections = shared.tasks.len(),
+                "connections did not end in time; their logs are left to be recovered"
+            );
+        }
+    }
+}
+
+impl Shared {
+    /// Begins the log of a connection.
+    async fn begin(&self) -> Result<Recorder, CreateError> {
+        match &self.archive {
+            Some(archive) => archive.create().await,
+            None => Ok(Recorder::discarding()),
+        }
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), ServeError> {
+    let fail = |text: &str| Err(ServeError::Settings(text.to_owned()));
+    let version = settings.server_version.as_str();
+    let printable = version.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if !version.starts_with("SSH-2.0-") || version.len() > 208 || !printable {
+        return fail("ssh.serverVersion: `SSH-2.0-` and up to 200 printable characters are wanted");
+    }
+    if settings.listen.is_empty() {
+        return fail("ssh.listen: at least one address is wanted");
+    }
+    if settings.host_keys.is_empty() {
+        return fail("ssh.hostkeys: at least one host key is wanted");
+    }
+    if !(256 * 1024..=1 << 30).contains(&settings.limits.channel_buffer) {
+        return fail("limits.channelBuffer: between 256 KiB and 1 GiB is wanted");
+    }
+    Ok(())
+}

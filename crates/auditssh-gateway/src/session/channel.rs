@@ -1,0 +1,181 @@
+use super::inbox::{Inbox, NAP, TRICKLE};
+use super::relay::Item;
+use super::{Ended, Link};
+use crate::backend::Session;
+pub(crate) use crate::russh::Outlet;
+use auditssh_archive::{Entry, Recorder};
+use auditssh_log::Event;
+use auditssh_log::message::{Io, Stream};
+use auditssh_log::policy::Origin;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio_util::sync::CancellationToken;
+
+/// An open session channel.
+pub(crate) struct Channel {
+    /// Its number in the log.
+    pub(super) number: u64,
+    /// Its number for the SSH library.
+    pub(super) key: u32,
+    pub(super) outlet: Outlet,
+    pub(super) inbox: Arc<Inbox>,
+    /// The client has closed it, or the connection is over.
+    pub(super) gone: CancellationToken,
+    pub(super) state: Mutex<State>,
+    /// Whether 497 is recorded.
+    closed: AtomicBool,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What changes with the requests on a channel.
+pub(super) struct State {
+    /// `None` once the channel is closed.
+    pub(super) session: Option<Box<dyn Session>>,
+    /// Requests so far.
+    pub(super) requests: u64,
+    pub(super) terminal: bool,
+    pub(super) started: bool,
+    pub(super) variables: usize,
+    pub(super) variable_bytes: usize,
+}
+
+impl Channel {
+    pub(super) fn new(
+        number: u64,
+        outlet: Outlet,
+        session: Box<dyn Session>,
+        room: OwnedSemaphorePermit,
+        over: &CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            key: outlet.key(),
+            outlet,
+            inbox: Arc::default(),
+            gone: over.child_token(),
+            state: Mutex::new(State {
+                session: Some(session),
+                requests: 0,
+                terminal: false,
+                started: false,
+                variables: 0,
+                variable_bytes: 0,
+            }),
+            closed: AtomicBool::new(false),
+            _room: room,
+        })
+    }
+
+    /// An event of this channel.
+    pub(super) fn entry(&self, event: Event) -> Entry {
+        Entry::from(event).on(self.number)
+    }
+
+    /// Bytes from the client: recorded, then queued. Waits while the queue is full.
+    pub(crate) async fn data(&self, link: &Link, bytes: &[u8]) -> Result<(), Ended> {
+        let commit = link.recorder.append(
+            self.entry(Event::Io(Io {
+                stream: Stream::Stdin,
+                data: bytes.to_vec(),
+            }))
+            .of(self.origin().await),
+        );
+        if !self.inbox.announce(bytes.len()) {
+            return link.unless_over(commit).await?.map_err(Ended::Recording);
+        }
+        let item = Item {
+            inbox: Arc::clone(&self.inbox),
+            recorded: Some((Bytes::copy_from_slice(bytes), commit)),
+        };
+        self.relay(link, item).await?;
+        self.hold_up(link, bytes.len()).await
+    }
+
+    /// The client will send no more.
+    pub(crate) async fn eof(&self, link: &Link) -> Result<(), Ended> {
+        let item = Item {
+            inbox: Arc::clone(&self.inbox),
+            recorded: None,
+        };
+        self.relay(link, item).await
+    }
+
+    async fn relay(&self, link: &Link, item: Item) -> Result<(), Ended> {
+        match link.unless_over(link.relay.send(item)).await? {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Ended::Over),
+        }
+    }
+
+    /// Keeps a full queue from growing, and a nearly full one from growing fast.
+    async fn hold_up(&self, link: &Link, received: usize) -> Result<(), Ended> {
+        let buffer = link.settings.limits.channel_buffer;
+        let level = self.inbox.level();
+        if level >= buffer {
+            link.counters.queue_waits.add();
+            link.unless_over(self.inbox.room(buffer)).await
+        } else if level > buffer / 2 && received <= TRICKLE as usize {
+            link.unless_over(tokio::time::sleep(NAP)).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the terminal shows what is typed; if that is not known, it counts as hidden.
+    async fn origin(&self) -> Origin {
+        let state = self.state.lock().await;
+        match state.session.as_ref().and_then(|session| session.echoes()) {
+            Some(true) => Origin::EchoingSession,
+            _ => Origin::Session,
+        }
+    }
+
+    /// The client has closed the channel. Recorded before the SSH library answers that.
+    pub(crate) async fn closed(&self, link: &Link) -> Result<(), Ended> {
+        link.remove(self.key);
+        let recorded = match self.mark_closed() {
+            true => link.record(self.entry(Event::Close)).await,
+            false => Ok(()),
+        };
+        self.abandon().await;
+        recorded
+    }
+
+    /// Ends what was started on the channel.
+    pub(super) async fn abandon(&self) {
+        self.gone.cancel();
+        self.inbox.close();
+        self.state.lock().await.session = None;
+    }
+
+    /// Records 497 unless that was done; nobody waits for it.
+    pub(super) fn record_close(&self, recorder: &Recorder) {
+        if self.mark_closed() {
+            drop(recorder.append(self.entry(Event::Close)));
+        }
+    }
+
+    /// Whether this call was the first.
+    pub(super) fn mark_closed(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Writes to the standard error of the session.
+    pub(super) async fn tell(&self, link: &Link, text: String, recorded: bool) {
+        if !self.state.lock().await.started || self.gone.is_cancelled() {
+            return;
+        }
+        if recorded {
+            let event = Event::Io(Io {
+                stream: Stream::Stderr,
+                data: text.clone().into_bytes(),
+            });
+            if link.record(self.entry(event)).await.is_err() {
+                return;
+            }
+        }
+        let _ = self.outlet.stderr(text.into()).await;
+    }
+}

@@ -1,0 +1,242 @@
+use super::relay::{self, Relay};
+use super::{Channel, Ended};
+use crate::backend::{Backend, Connection, Identity, Refused};
+use crate::counters::Counters;
+use crate::russh::Control;
+use crate::settings::Settings;
+use crate::wire::Line;
+use auditssh_archive::{Entry, Recorder};
+use auditssh_log::Event;
+use auditssh_log::message::HandshakeFailed;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The user's way into the backend, once it is there.
+type Way = Shared<BoxFuture<'static, Result<Arc<dyn Connection>, Refused>>>;
+
+/// How long a last message to the client may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What everything that acts for one connection shares.
+pub(crate) struct Link {
+    pub(crate) recorder: Recorder,
+    pub(crate) line: Arc<Line>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// Every wait of this connection ends with it.
+    pub(crate) over: CancellationToken,
+    /// No further channels.
+    pub(crate) leaving: CancellationToken,
+    /// Resolves at the login.
+    pub(crate) logged_in: CancellationToken,
+    /// Everything that runs for a channel.
+    pub(crate) tasks: TaskTracker,
+    /// Room for session channels.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) relay: Relay,
+    control: OnceLock<Control>,
+    way: Mutex<Option<Way>>,
+    channels: Mutex<HashMap<u32, Arc<Channel>>>,
+    next: AtomicU64,
+}
+
+impl Link {
+    pub(crate) fn new(
+        recorder: Recorder,
+        line: Arc<Line>,
+        settings: Arc<Settings>,
+        counters: Arc<Counters>,
+        (remote, local): (SocketAddr, SocketAddr),
+    ) -> Arc<Self> {
+        let over = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        Arc::new(Self {
+            relay: relay::start(&over),
+            room: Arc::new(Semaphore::new(settings.limits.session_channels)),
+            recorder,
+            line,
+            settings,
+            counters,
+            remote,
+            local,
+            over,
+            leaving: CancellationToken::new(),
+            logged_in: CancellationToken::new(),
+            tasks,
+            control: OnceLock::new(),
+            way: Mutex::default(),
+            channels: Mutex::default(),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// Records, and waits until what is recorded may have its effect.
+    pub(crate) async fn record(&self, entry: impl Into<Entry> + Send) -> Result<(), Ended> {
+        let commit = self.recorder.append(entry);
+        self.unless_over(commit).await?.map_err(Ended::Recording)
+    }
+
+    /// Waits for something of a callback, but no longer than the connection lasts: a callback
+    /// that waits keeps the SSH library from noticing that the client is gone.
+    pub(crate) async fn unless_over<F: Future>(&self, wait: F) -> Result<F::Output, Ended> {
+        tokio::select! {
+            biased;
+            result = wait => Ok(result),
+            () = self.over.cancelled() => Err(Ended::Over),
+            () = self.line.vanished() => Err(Ended::Vanished),
+        }
+    }
+
+    /// Begins to make the user's way into the backend; channels wait for it.
+    pub(crate) fn connect(self: &Arc<Self>, backend: &Arc<dyn Backend>, identity: Identity) {
+        let backend = Arc::clone(backend);
+        let limit = self.settings.limits.backend_open;
+        let way: Way = async move {
+            match tokio::time::timeout(limit, backend.connect(identity)).await {
+                Ok(connection) => connection.map(Arc::from),
+                Err(_) => Err(Refused(format!("no answer within {limit:?}"))),
+            }
+        }
+        .boxed()
+        .shared();
+        *lock(&self.way) = Some(way.clone());
+        let link = Arc::clone(self);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                result = way => if let Err(refused) = result {
+                    link.backend_failed(&refused).await;
+                },
+                () = link.over.cancelled() => {}
+            }
+        });
+    }
+
+    /// The user's way into the backend; `None` before the login and after the end.
+    pub(super) fn way(&self) -> Option<Way> {
+        lock(&self.way).clone()
+    }
+
+    async fn backend_failed(&self, refused: &Refused) {
+        tracing::warn!(
+            connection = self.recorder.connection_id(),
+            reason = ?refused.0,
+            "the backend refused the user"
+        );
+        let reason = refused.0.clone();
+        let event = Event::HandshakeFailed(HandshakeFailed {
+            reason: reason.clone().into(),
+        });
+        if self.record(event).await.is_ok() {
+            self.disconnect(&reason).await;
+        }
+    }
+
+    /// The number of the next channel in the log.
+    pub(super) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn insert(&self, key: u32, channel: Arc<Channel>) {
+        lock(&self.channels).insert(key, channel);
+    }
+
+    /// The channel that the SSH library knows by that number.
+    pub(crate) fn channel(&self, key: u32) -> Option<Arc<Channel>> {
+        lock(&self.channels).get(&key).cloned()
+    }
+
+    pub(super) fn remove(&self, key: u32) -> Option<Arc<Channel>> {
+        lock(&self.channels).remove(&key)
+    }
+
+    /// Whether no channel is open.
+    pub(crate) fn idle(&self) -> bool {
+        lock(&self.channels).is_empty()
+    }
+
+    fn all(&self) -> Vec<Arc<Channel>> {
+        let mut all: Vec<_> = lock(&self.channels).values().cloned().collect();
+        all.sort_unstable_by_key(|channel| channel.number);
+        all
+    }
+
+    /// The window that channels are granted from now on, in bytes.
+    ///
+    /// The SSH library grants one size to all channels of a connection, and on receipt of bytes
+    /// rather than when somebody took them. So when any queue is half full, all are granted only
+    /// as much as keeps the question coming up, until that queue has room again. Between them
+    /// the channels are granted less than the library tolerates during a key exchange of its
+    /// own (twice the first window, for all channels together).
+    pub(crate) fn window(&self) -> u32 {
+        let buffer = self.settings.limits.channel_buffer;
+        let channels = lock(&self.channels);
+        if channels.values().any(|one| one.inbox.level() > buffer / 2) {
+            return super::inbox::TRICKLE;
+        }
+        let fair = buffer / 4 * 3 / channels.len().max(1);
+        u32::try_from(fair.min(buffer / 4).max(2)).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn set_control(&self, control: Control) {
+        let _ = self.control.set(control);
+    }
+
+    /// Asks the SSH library to say goodbye to the client, if that can still be said.
+    pub(crate) async fn disconnect(&self, text: &str) {
+        if let Some(control) = self.control.get() {
+            let _ = tokio::time::timeout(LAST_WORDS, control.disconnect(text)).await;
+        } else {
+            self.line.cut();
+        }
+    }
+
+    /// Writes a line to the standard error of every session; recorded unless recording is what
+    /// failed.
+    pub(crate) async fn announce(&self, text: &str, recorded: bool) {
+        let told = self.all().into_iter().map(|channel| {
+            let text = format!("\r\nauditssh: {text}\r\n");
+            async move { channel.tell(self, text, recorded).await }
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, futures::future::join_all(told)).await;
+    }
+
+    /// Ends all channels and waits, for a while, until their last events are recorded.
+    pub(crate) async fn finish(&self) {
+        self.over.cancel();
+        self.line.cut();
+        for channel in self.all() {
+            channel.abandon().await;
+        }
+        *lock(&self.way) = None;
+        self.tasks.close();
+        let grace = self.settings.limits.disconnect_grace;
+        if tokio::time::timeout(grace, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connection = self.recorder.connection_id(),
+                tasks = self.tasks.len(),
+                "something did not end in time; the log is closed without it"
+            );
+        }
+        for channel in self.all() {
+            channel.record_close(&self.recorder);
+            self.remove(channel.key);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

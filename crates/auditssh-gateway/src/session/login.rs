@@ -1,0 +1,431 @@
+use super::{Ended, Link, clip};
+use crate::auth::{self, Grant, Users, Verdict};
+use crate::backend::{Backend, Identity};
+use crate::russh::{Algorithm, Certificate, PublicKey};
+use crate::wire::negotiated;
+use arc_swap::ArcSwap;
+use auditssh_archive::Entry;
+use auditssh_log::Event;
+use auditssh_log::extension;
+use auditssh_log::message::{
+    AuthPassword, AuthPasswordBackendError, AuthPubKey, AuthPubKeyBackendError,
+    HandshakeSuccessful, KeyboardInteractiveAnswer, KeyboardInteractiveAnswers,
+    KeyboardInteractiveBackendError, KeyboardInteractiveChallenge, KeyboardInteractiveFailed,
+    KeyboardInteractiveQuestion,
+};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+/// The prompt of keyboard-interactive.
+pub(crate) const PROMPT: &str = "Password: ";
+
+/// What the client is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is good.
+    Accept,
+    /// It is not; another try is allowed.
+    Reject,
+}
+
+/// What logging in needs of the server.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) users: Arc<ArcSwap<Users>>,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// Room for checks, which are heavy.
+    pub(crate) checks: Arc<Semaphore>,
+}
+
+/// The way to a login on one connection.
+pub(crate) struct Login {
+    link: Arc<Link>,
+    door: Door,
+    attempts: usize,
+    /// Who was proven, and how.
+    proven: Option<(String, Grant, &'static str)>,
+}
+
+/// The outcome of a check, in the words of the log.
+enum Outcome {
+    Granted(Grant),
+    Refused(String),
+    Failed(String),
+}
+
+impl Login {
+    pub(crate) fn new(link: Arc<Link>, door: Door) -> Self {
+        Self {
+            link,
+            door,
+            attempts: 0,
+            proven: None,
+        }
+    }
+
+    /// `none`: how clients ask what methods there are; no attempt.
+    pub(crate) fn none(&self) {
+        self.link.counters.none_probes.add();
+    }
+
+    /// `password`.
+    pub(crate) async fn password(&mut self, user: &str, password: &str) -> Result<Answer, Ended> {
+        let until = self.floor(1);
+        let said = AuthPassword {
+            username: self.name(user).into(),
+            password: Some(clip(password, auth::PASSWORD_BYTES).as_bytes().to_vec()),
+        };
+        self.link.record(Event::AuthPassword(said.clone())).await?;
+        match self.check_password(user, password.as_bytes()).await? {
+            Outcome::Granted(grant) => {
+                let event = Event::AuthPasswordSuccessful(said);
+                self.granted(user, grant, "password", Some(event)).await
+            }
+            Outcome::Refused(reason) => {
+                let event = Event::AuthPasswordFailed(said);
+                self.refused(user, "password", &reason, event, until).await
+            }
+            Outcome::Failed(reason) => {
+                let event = Event::AuthPasswordBackendError(AuthPasswordBackendError {
+                    username: said.username,
+                    password: said.password,
+                    reason: reason.clone().into(),
+                });
+                self.refused(user, "password", &reason, event, until).await
+            }
+        }
+    }
+
+    /// A key is offered; nothing is proven by that, so accepting it means only that a signature
+    /// is worth making. A certificate can't be told from its key here, so where one may be good
+    /// every key is worth a signature.
+    pub(crate) async fn offered(
+        &mut self,
+        user: &str,
+        key: &PublicKey,
+        algorithm: &Algorithm,
+    ) -> Result<Answer, Ended> {
+        let until = self.floor(10);
+        let said = self.key(user, key.to_openssh().unwrap_or_default());
+        self.link.record(Event::AuthPubKey(said.clone())).await?;
+        let outcome = self.check_key(user, key, algorithm).await?;
+        if matches!(outcome, Outcome::Granted(_)) || self.certifies(user).await? {
+            return Ok(Answer::Accept);
+        }
+        self.refused_key(user, said, outcome, until).await
+    }
+
+    /// A key whose possession is proven.
+    pub(crate) async fn proven_key(
+        &mut self,
+        user: &str,
+        key: &PublicKey,
+        algorithm: &Algorithm,
+    ) -> Result<Answer, Ended> {
+        let until = self.floor(10);
+        let said = self.key(user, key.to_openssh().unwrap_or_default());
+        let outcome = self.check_key(user, key, algorithm).await?;
+        self.judge_key(user, said, outcome, until).await
+    }
+
+    /// A certificate whose key's possession is proven.
+    pub(crate) async fn proven_certificate(
+        &mut self,
+        user: &str,
+        certificate: &Certificate,
+    ) -> Result<Answer, Ended> {
+        let until = self.floor(10);
+        let said = self.key(user, certificate.to_openssh().unwrap_or_default());
+        let (name, certificate) = (user.to_owned(), certificate.clone());
+        let address = self.link.remote.ip();
+        let outcome = self
+            .check(user, move |users| {
+                verdict(users.certificate(&name, &certificate, address, SystemTime::now()))
+            })
+            .await?;
+        self.judge_key(user, said, outcome, until).await
+    }
+
+    /// `keyboard-interactive` begins: the question is put.
+    pub(crate) async fn challenge(&mut self, user: &str) -> Result<(), Ended> {
+        let event = Event::KeyboardInteractiveChallenge(KeyboardInteractiveChallenge {
+            username: self.name(user).into(),
+            instruction: String::new().into(),
+            questions: Some(vec![KeyboardInteractiveQuestion {
+                question: PROMPT.into(),
+                echo: false,
+            }]),
+        });
+        self.link.record(event).await
+    }
+
+    /// `keyboard-interactive` is answered; one answer is expected.
+    pub(crate) async fn answers(
+        &mut self,
+        user: &str,
+        answers: Vec<Zeroizing<Vec<u8>>>,
+    ) -> Result<Answer, Ended> {
+        let until = self.floor(1);
+        let username = self.name(user).to_owned();
+        let said = answers.iter().take(1).map(|answer| {
+            let answer = answer.get(..auth::PASSWORD_BYTES).unwrap_or(answer);
+            KeyboardInteractiveAnswer {
+                question: PROMPT.into(),
+                answer: answer.into(),
+            }
+        });
+        let event = Event::KeyboardInteractiveAnswer(KeyboardInteractiveAnswers {
+            username: username.clone().into(),
+            answers: Some(said.collect()),
+        });
+        self.link.record(event).await?;
+        let outcome = match answers.as_slice() {
+            [password] => self.check_password(user, password).await?,
+            _ => Outcome::Refused("one answer was expected".to_owned()),
+        };
+        let method = "keyboard-interactive";
+        match outcome {
+            Outcome::Granted(grant) => self.granted(user, grant, method, None).await,
+            Outcome::Refused(reason) => {
+                let event = Event::KeyboardInteractiveFailed(KeyboardInteractiveFailed {
+                    username: username.into(),
+                });
+                self.refused(user, method, &reason, event, until).await
+            }
+            Outcome::Failed(reason) => {
+                let event = KeyboardInteractiveBackendError {
+                    username: username.into(),
+                    reason: reason.clone().into(),
+                };
+                let event = Event::KeyboardInteractiveBackendError(event);
+                self.refused(user, method, &reason, event, until).await
+            }
+        }
+    }
+
+    /// The login has succeeded: recorded before the client is told.
+    pub(crate) async fn succeeded(&mut self) -> Result<(), Ended> {
+        let Some((user, grant, method)) = self.proven.take() else {
+            return Err(Ended::Protocol("a login that proves nobody".to_owned()));
+        };
+        let event = Event::HandshakeSuccessful(HandshakeSuccessful {
+            username: user.as_str().into(),
+        });
+        let extra = self.handshake(&user, &grant, method).to_extra();
+        self.link.record(Entry::from(event).with(extra)).await?;
+        self.link.counters.logins.add();
+        tracing::info!(
+            connection = self.link.recorder.connection_id(),
+            user = ?user,
+            remote = %self.link.remote,
+            method,
+            key = grant.fingerprint,
+            "logged in"
+        );
+        self.link.logged_in.cancel();
+        let identity = Identity {
+            user,
+            connection_id: self.link.recorder.connection_id().to_owned(),
+            remote_address: self.link.remote,
+            local_address: self.link.local,
+            restrictions: grant.restrictions,
+        };
+        self.link.connect(&self.door.backend, identity);
+        Ok(())
+    }
+
+    fn handshake(&self, user: &str, grant: &Grant, method: &str) -> extension::Handshake {
+        let hellos = self.link.line.hellos();
+        extension::Handshake {
+            authenticated_username: Some(user.into()),
+            auth_method: Some(method.into()),
+            key_fingerprint: grant.fingerprint.as_deref().map(Into::into),
+            certificate: grant.certificate.as_ref().map(|certificate| {
+                let principals = certificate.principals.iter();
+                extension::Certificate {
+                    serial: certificate.serial,
+                    key_id: certificate.key_id.as_str().into(),
+                    authority: certificate.authority.as_str().into(),
+                    principals: principals.map(|name| name.as_str().into()).collect(),
+                }
+            }),
+            ..negotiated(&hellos.client, &hellos.server)
+        }
+    }
+
+    async fn judge_key(
+        &mut self,
+        user: &str,
+        said: AuthPubKey,
+        outcome: Outcome,
+        until: Instant,
+    ) -> Result<Answer, Ended> {
+        match outcome {
+            Outcome::Granted(grant) => {
+                let event = Event::AuthPubKeySuccessful(said);
+                self.granted(user, grant, "publickey", Some(event)).await
+            }
+            other => self.refused_key(user, said, other, until).await,
+        }
+    }
+
+    async fn refused_key(
+        &mut self,
+        user: &str,
+        said: AuthPubKey,
+        outcome: Outcome,
+        until: Instant,
+    ) -> Result<Answer, Ended> {
+        let (reason, event) = match outcome {
+            Outcome::Failed(reason) => {
+                let event = AuthPubKeyBackendError {
+                    username: said.username,
+                    key: said.key,
+                    reason: reason.clone().into(),
+                };
+                (reason, Event::AuthPubKeyBackendError(event))
+            }
+            Outcome::Refused(reason) => (reason, Event::AuthPubKeyFailed(said)),
+            Outcome::Granted(_) => (String::new(), Event::AuthPubKeyFailed(said)),
+        };
+        self.refused(user, "publickey", &reason, event, until).await
+    }
+
+    async fn granted(
+        &mut self,
+        user: &str,
+        grant: Grant,
+        method: &'static str,
+        event: Option<Event>,
+    ) -> Result<Answer, Ended> {
+        if let Some(event) = event {
+            self.link.record(event).await?;
+        }
+        self.proven = Some((user.to_owned(), grant, method));
+        Ok(Answer::Accept)
+    }
+
+    /// Recorded, counted, and answered no sooner than `until`.
+    async fn refused(
+        &mut self,
+        user: &str,
+        method: &str,
+        reason: &str,
+        event: Event,
+        until: Instant,
+    ) -> Result<Answer, Ended> {
+        self.proven = None;
+        self.attempts += 1;
+        self.link.record(event).await?;
+        self.link.counters.auth_failures.add();
+        tracing::info!(
+            connection = self.link.recorder.connection_id(),
+            user = ?self.name(user),
+            remote = %self.link.remote,
+            method,
+            reason = ?reason,
+            "login refused"
+        );
+        self.link
+            .unless_over(tokio::time::sleep_until(until))
+            .await?;
+        if self.attempts >= self.link.settings.limits.auth_attempts {
+            return Err(Ended::Attempts);
+        }
+        Ok(Answer::Reject)
+    }
+
+    async fn check_password(&self, user: &str, password: &[u8]) -> Result<Outcome, Ended> {
+        let (name, password) = (user.to_owned(), Zeroizing::new(password.to_vec()));
+        self.check(user, move |users| {
+            verdict::<auth::AuthError>(Ok(users.password(&name, &password)))
+        })
+        .await
+    }
+
+    async fn check_key(
+        &self,
+        user: &str,
+        key: &PublicKey,
+        algorithm: &Algorithm,
+    ) -> Result<Outcome, Ended> {
+        if !auth::signature_allowed(algorithm) {
+            let reason = format!("signatures of type {algorithm} are not accepted");
+            return Ok(Outcome::Refused(reason));
+        }
+        let (name, key, address) = (user.to_owned(), key.clone(), self.link.remote.ip());
+        self.check(user, move |users| {
+            verdict(users.public_key(&name, &key, address, SystemTime::now()))
+        })
+        .await
+    }
+
+    async fn certifies(&self, user: &str) -> Result<bool, Ended> {
+        let name = user.to_owned();
+        let asked = self.blocking(move |users| users.certifies(&name)).await?;
+        Ok(asked == Ok(true))
+    }
+
+    async fn check(
+        &self,
+        user: &str,
+        check: impl FnOnce(&Users) -> Outcome + Send + 'static,
+    ) -> Result<Outcome, Ended> {
+        if user.len() > self.link.settings.limits.name_bytes {
+            let reason = "the name is too long (limits.nameBytes)";
+            return Ok(Outcome::Refused(reason.to_owned()));
+        }
+        let checked = self.blocking(check).await?;
+        Ok(checked.unwrap_or_else(Outcome::Failed))
+    }
+
+    /// Runs a check where it may block, when there is room for it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        check: impl FnOnce(&Users) -> T + Send + 'static,
+    ) -> Result<Result<T, String>, Ended> {
+        let checks = Arc::clone(&self.door.checks);
+        let users = self.door.users.load_full();
+        self.link
+            .unless_over(async move {
+                let room = checks.acquire_owned().await;
+                let room = room.map_err(|error| error.to_string())?;
+                let checked = tokio::task::spawn_blocking(move || {
+                    let result = check(&users);
+                    drop(room);
+                    result
+                });
+                checked.await.map_err(|error| error.to_string())
+            })
+            .await
+    }
+
+    fn key(&self, user: &str, key: String) -> AuthPubKey {
+        AuthPubKey {
+            username: self.name(user).into(),
+            key: key.into(),
+        }
+    }
+
+    /// As much of a name as is kept.
+    fn name<'a>(&self, user: &'a str) -> &'a str {
+        clip(user, self.link.settings.limits.name_bytes)
+    }
+
+    /// When a refusal may be told, `fraction` being what the check is cheaper than a password's.
+    fn floor(&self, fraction: u32) -> Instant {
+        let time: Duration = self.link.settings.limits.rejection_time;
+        Instant::now() + time / fraction
+    }
+}
+
+fn verdict<E: ToString>(result: Result<Verdict, E>) -> Outcome {
+    match result {
+        Ok(Verdict::Granted(grant)) => Outcome::Granted(grant),
+        Ok(Verdict::Refused(refusal)) => Outcome::Refused(refusal.to_string()),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}

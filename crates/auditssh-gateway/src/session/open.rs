@@ -1,0 +1,124 @@
+use super::{Channel, Ended, Link, Outlet};
+use crate::backend::{Refused, Session};
+use crate::russh::Reply;
+use auditssh_archive::Entry;
+use auditssh_log::Event;
+use auditssh_log::message::{NewChannel, NewChannelFailed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::OwnedSemaphorePermit;
+
+const SESSION: &str = "session";
+
+/// Opens channels, or says why not.
+pub(crate) struct Opening {
+    link: Arc<Link>,
+    opened: AtomicU64,
+}
+
+impl Opening {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            opened: AtomicU64::new(0),
+        }
+    }
+
+    /// A session is asked for. The backend may take its time: the answer is given later.
+    pub(crate) async fn session(&self, outlet: Outlet, reply: Reply) -> Result<(), Ended> {
+        let number = self.link.number();
+        match self.admit() {
+            Ok(room) => {
+                let opening = open(Arc::clone(&self.link), number, outlet, reply, room);
+                self.link.tasks.spawn(opening);
+                Ok(())
+            }
+            Err(reason) => {
+                self.link.counters.refused_channels.add();
+                self.link.record(failed(number, SESSION, reason)).await?;
+                reply.shortage().await;
+                Ok(())
+            }
+        }
+    }
+
+    fn admit(&self) -> Result<OwnedSemaphorePermit, &'static str> {
+        if self.link.leaving.is_cancelled() {
+            return Err("the server is shutting down");
+        }
+        if self.opened.load(Ordering::Relaxed) >= self.link.settings.limits.channels {
+            return Err("too many channels were opened on this connection (limits.channels)");
+        }
+        let room = Arc::clone(&self.link.room)
+            .try_acquire_owned()
+            .map_err(|_| "too many session channels are open (limits.sessionChannels)")?;
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(room)
+    }
+
+    /// A channel that this server does not open for clients: recorded and refused.
+    pub(crate) async fn refused(
+        &self,
+        kind: &str,
+        wanted: Option<Event>,
+        reason: &str,
+        reply: Reply,
+    ) -> Result<(), Ended> {
+        let number = self.link.number();
+        if let Some(event) = wanted {
+            drop(self.link.recorder.append(Entry::from(event).on(number)));
+        }
+        self.link.record(failed(number, kind, reason)).await?;
+        reply.prohibited().await;
+        Ok(())
+    }
+}
+
+async fn open(
+    link: Arc<Link>,
+    number: u64,
+    outlet: Outlet,
+    reply: Reply,
+    room: OwnedSemaphorePermit,
+) {
+    let session = tokio::select! {
+        session = backend_session(&link) => session,
+        () = link.over.cancelled() => return,
+    };
+    match session {
+        Ok(session) => {
+            let channel = Channel::new(number, outlet, session, room, &link.over);
+            let opened = Event::NewChannelSuccessful(NewChannel {
+                channel_type: SESSION.into(),
+            });
+            if link.record(channel.entry(opened)).await.is_ok() {
+                link.insert(channel.key, channel);
+                reply.accept().await;
+            }
+        }
+        Err(Refused(reason)) => {
+            if link.record(failed(number, SESSION, &reason)).await.is_ok() {
+                reply.refuse(reason).await;
+            }
+        }
+    }
+}
+
+async fn backend_session(link: &Link) -> Result<Box<dyn Session>, Refused> {
+    let Some(way) = link.way() else {
+        return Err(Refused("nobody is logged in".to_owned()));
+    };
+    let connection = way.await?;
+    let limit = link.settings.limits.backend_open;
+    tokio::time::timeout(limit, connection.open_session())
+        .await
+        .unwrap_or_else(|_| Err(Refused(format!("no session within {limit:?}"))))
+}
+
+fn failed(number: u64, kind: &str, reason: &str) -> Entry {
+    Entry::from(Event::NewChannelFailed(NewChannelFailed {
+        channel_type: kind.into(),
+        reason: reason.into(),
+    }))
+    .on(number)
+}

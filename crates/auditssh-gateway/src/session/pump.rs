@@ -1,0 +1,187 @@
+//! Bytes between a running program and its channel, and its end.
+
+use super::inbox::Inbox;
+use super::{Channel, Ended, Link};
+use crate::backend::{Exit, Process};
+use auditssh_archive::Commit;
+use auditssh_log::Event;
+use auditssh_log::message::{ExitStatus, Io, RequestFailed, Stream};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+/// Bytes that are read from a program at a time, and recorded as one message.
+const PIECE: usize = 32 * 1024;
+/// Pieces of one channel that may wait to be recorded and sent.
+const PIECES: usize = 8;
+
+type Ending = Shared<BoxFuture<'static, Exit>>;
+
+struct Piece {
+    stream: Stream,
+    bytes: Bytes,
+    commit: Commit,
+}
+
+/// Begins to carry bytes; the task ends after the channel's last event is recorded.
+pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, request_id: u64) {
+    let tasks = link.tasks.clone();
+    tasks.spawn(async move {
+        let exit: Ending = process.exit.shared();
+        let carried = tokio::select! {
+            result = carry(&channel, &link, process.stdin, process.stdout, process.stderr) => {
+                result.is_ok()
+            }
+            () = channel.gone.cancelled() => false,
+        };
+        channel.inbox.close();
+        if carried {
+            orderly(&channel, &link, exit, request_id).await;
+        } else {
+            abrupt(&channel, &link, exit, request_id).await;
+        }
+        link.remove(channel.key);
+    });
+}
+
+/// Carries bytes both ways until the program has closed its outputs; says so to the client.
+async fn carry(
+    channel: &Channel,
+    link: &Link,
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    stdout: Box<dyn AsyncRead + Send + Unpin>,
+    stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
+) -> Result<(), Ended> {
+    let (pieces, queue) = mpsc::channel(PIECES);
+    let out = read(channel, link, Stream::Stdout, stdout, pieces.clone());
+    let err = async {
+        if let Some(stderr) = stderr {
+            read(channel, link, Stream::Stderr, stderr, pieces).await;
+        } else {
+            drop(pieces);
+        }
+    };
+    let output = async {
+        let ((), (), sent) = tokio::join!(out, err, send(channel, queue));
+        sent
+    };
+    let input = async {
+        feed(&channel.inbox, stdin).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        sent = output => sent?,
+        never = input => never,
+    }
+    link.record(channel.entry(Event::CloseWrite)).await?;
+    channel.outlet.eof().await
+}
+
+async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
+    while let Some(bytes) = inbox.take().await {
+        if stdin.write_all(&bytes).await.is_err() || stdin.flush().await.is_err() {
+            // The program takes no more; what still comes is recorded and dropped.
+            inbox.close();
+            return;
+        }
+        inbox.delivered(bytes.len());
+    }
+    let _ = stdin.shutdown().await;
+}
+
+async fn read(
+    channel: &Channel,
+    link: &Link,
+    stream: Stream,
+    mut from: Box<dyn AsyncRead + Send + Unpin>,
+    pieces: mpsc::Sender<Piece>,
+) {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(PIECE);
+        match from.read_buf(&mut (&mut buffer).limit(PIECE)).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let bytes = buffer.split().freeze();
+        let event = Event::Io(Io {
+            stream,
+            data: bytes.to_vec(),
+        });
+        let piece = Piece {
+            stream,
+            commit: link.recorder.append(channel.entry(event)),
+            bytes,
+        };
+        if pieces.send(piece).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn send(channel: &Channel, mut queue: mpsc::Receiver<Piece>) -> Result<(), Ended> {
+    while let Some(piece) = queue.recv().await {
+        piece.commit.await?;
+        match piece.stream {
+            Stream::Stderr => channel.outlet.stderr(piece.bytes).await?,
+            _ => channel.outlet.data(piece.bytes).await?,
+        }
+    }
+    Ok(())
+}
+
+/// The program has closed its outputs: wait for its end, tell the client, close the channel.
+async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
+    let ended = tokio::select! {
+        ended = exit.clone() => ended,
+        () = channel.gone.cancelled() => return abrupt(channel, link, exit, request_id).await,
+    };
+    let last_words = async {
+        link.record(channel.entry(event(&ended, request_id)))
+            .await?;
+        channel.outlet.exit(&ended).await?;
+        if channel.mark_closed() {
+            link.record(channel.entry(Event::Close)).await?;
+        }
+        channel.outlet.close().await
+    };
+    let said: Result<(), Ended> = tokio::select! {
+        said = last_words => said,
+        () = channel.gone.cancelled() => Err(Ended::Over),
+    };
+    if let Err(error) = said {
+        tracing::debug!(%error, channel = channel.number, "the end could not be told");
+    }
+    channel.abandon().await;
+    channel.record_close(&link.recorder);
+}
+
+/// The client is gone: end the program, and record how it ended if that takes no longer than
+/// the disconnect may wait.
+async fn abrupt(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
+    channel.abandon().await;
+    let grace = link.settings.limits.disconnect_grace;
+    if let Ok(ended) = tokio::time::timeout(grace, exit).await {
+        let recorded = link
+            .recorder
+            .append(channel.entry(event(&ended, request_id)));
+        drop(recorded);
+    }
+    channel.record_close(&link.recorder);
+}
+
+fn event(exit: &Exit, request_id: u64) -> Event {
+    match exit {
+        Exit::Status(exit_status) => Event::ExitStatus(ExitStatus {
+            exit_status: *exit_status,
+        }),
+        Exit::Signal(signal) => Event::ExitSignal(signal.clone()),
+        Exit::Unknown(reason) => Event::RequestFailed(RequestFailed {
+            request_id,
+            reason: reason.as_str().into(),
+        }),
+    }
+}

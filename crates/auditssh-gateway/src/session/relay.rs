@@ -1,0 +1,52 @@
+//! Bytes from the client between their record and their queue: a callback need not wait for each
+//! commit, and no byte is queued before its own.
+
+use super::inbox::Inbox;
+use auditssh_archive::{Commit, RecordError};
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Packets that may wait for their commits, per connection; at 32 KiB each that is half a MiB.
+const PACKETS: usize = 16;
+
+/// The way of recorded bytes to their queues.
+pub(super) type Relay = mpsc::Sender<Item>;
+
+/// Something for a queue.
+pub(super) struct Item {
+    /// Where it goes.
+    pub(super) inbox: Arc<Inbox>,
+    /// The bytes and their record; `None` for the end of all bytes.
+    pub(super) recorded: Option<(Bytes, Commit)>,
+}
+
+pub(super) fn start(over: &CancellationToken) -> Relay {
+    let (sender, receiver) = mpsc::channel(PACKETS);
+    let over = over.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            result = run(receiver) => if let Err(error) = result {
+                // Nothing more is forwarded; the recorder's own failure ends the connection.
+                tracing::debug!(%error, "bytes from the client were not recorded");
+                over.cancelled().await;
+            },
+            () = over.cancelled() => {}
+        }
+    });
+    sender
+}
+
+async fn run(mut receiver: mpsc::Receiver<Item>) -> Result<(), RecordError> {
+    while let Some(Item { inbox, recorded }) = receiver.recv().await {
+        match recorded {
+            Some((bytes, commit)) => {
+                commit.await?;
+                inbox.put(bytes);
+            }
+            None => inbox.end(),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,303 @@
+use super::channel::State;
+use super::pump;
+use super::{Channel, Ended, Link};
+use crate::backend::{Process, Program, Refused, Session};
+use auditssh_log::Event;
+use auditssh_log::message::{
+    ChannelRequestUnknown, Exec, Pty, RequestFailed, ReverseForward, SetEnv, Shell, Signal,
+    StreamLocal, Subsystem, Window, X11,
+};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// The largest size of a terminal, in characters or pixels, that a backend is told.
+const TERMINAL_MAX: u64 = u16::MAX as u64;
+
+/// Why nothing is forwarded.
+pub(crate) const NO_FORWARDING: &str = "forwarding is not supported";
+
+/// A request to forward something from the server's side, or to stop that.
+#[derive(Clone, Debug)]
+pub(crate) enum Forward {
+    /// `tcpip-forward`.
+    Tcp(String, u32),
+    /// `cancel-tcpip-forward`.
+    CancelTcp(String, u32),
+    /// `streamlocal-forward@openssh.com`.
+    Socket(String),
+    /// `cancel-streamlocal-forward@openssh.com`.
+    CancelSocket(String),
+}
+
+impl Forward {
+    /// What is recorded of it; it is always refused.
+    pub(crate) fn event(self) -> Event {
+        let address = |bind_host: String, port: u32| ReverseForward {
+            bind_host: bind_host.into(),
+            bind_port: port.into(),
+        };
+        let socket = |path: String| StreamLocal { path: path.into() };
+        match self {
+            Self::Tcp(host, port) => Event::ForwardTcpip(address(host, port)),
+            Self::CancelTcp(host, port) => Event::CancelForwardTcpip(address(host, port)),
+            Self::Socket(path) => Event::ForwardStreamLocal(socket(path)),
+            Self::CancelSocket(path) => Event::CancelForwardStreamLocal(socket(path)),
+        }
+    }
+}
+
+/// Each request is recorded, carried out, and if that failed, recorded once more as refused; the
+/// result is the answer to the client.
+impl Channel {
+    /// `env`.
+    pub(crate) async fn env(&self, link: &Link, name: &str, value: &str) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        let request_id = state.number();
+        let event = Event::SetEnv(SetEnv {
+            request_id,
+            name: name.into(),
+            value: value.into(),
+        });
+        link.record(self.entry(event)).await?;
+        let result = match state.admit_variable(link, name, value) {
+            Ok(session) => timely(link, session.env(name.as_bytes(), value.as_bytes())).await?,
+            Err(refused) => Err(refused),
+        };
+        self.answer(link, request_id, result).await
+    }
+
+    /// `pty-req`.
+    pub(crate) async fn pty(&self, link: &Link, mut pty: Pty) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        pty.request_id = state.number();
+        let request_id = pty.request_id;
+        link.record(self.entry(Event::Pty(pty.clone()))).await?;
+        let limit = link.settings.limits.name_bytes;
+        let result = if state.terminal {
+            refused("there is a terminal already")
+        } else if pty.term.as_bytes().len() > limit {
+            link.counters.refused_requests.add();
+            refused("the terminal's name is too long (limits.nameBytes)")
+        } else {
+            pty.columns = pty.columns.min(TERMINAL_MAX);
+            pty.rows = pty.rows.min(TERMINAL_MAX);
+            pty.width = pty.width.min(TERMINAL_MAX);
+            pty.height = pty.height.min(TERMINAL_MAX);
+            match state.before_start() {
+                Ok(session) => timely(link, session.pty(&pty)).await?,
+                Err(refused) => Err(refused),
+            }
+        };
+        state.terminal |= result.is_ok();
+        self.answer(link, request_id, result).await
+    }
+
+    /// `window-change`.
+    pub(crate) async fn window(&self, link: &Link, mut window: Window) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        window.request_id = state.number();
+        let request_id = window.request_id;
+        link.record(self.entry(Event::Window(window.clone())))
+            .await?;
+        let result = if state.terminal {
+            window.columns = window.columns.min(TERMINAL_MAX);
+            window.rows = window.rows.min(TERMINAL_MAX);
+            window.width = window.width.min(TERMINAL_MAX);
+            window.height = window.height.min(TERMINAL_MAX);
+            match state.open() {
+                Ok(session) => timely(link, session.window(&window)).await?,
+                Err(refused) => Err(refused),
+            }
+        } else {
+            refused("there is no terminal")
+        };
+        self.answer(link, request_id, result).await
+    }
+
+    /// `signal`; its name without `SIG`.
+    pub(crate) async fn signal(&self, link: &Link, name: &str) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        let request_id = state.number();
+        let event = Event::Signal(Signal {
+            request_id,
+            signal: name.into(),
+        });
+        link.record(self.entry(event)).await?;
+        let result = if !state.started {
+            refused("nothing is running")
+        } else if name.len() > link.settings.limits.name_bytes {
+            link.counters.refused_requests.add();
+            refused("the signal's name is too long (limits.nameBytes)")
+        } else {
+            match state.open() {
+                Ok(session) => timely(link, session.signal(name)).await?,
+                Err(refused) => Err(refused),
+            }
+        };
+        self.answer(link, request_id, result).await
+    }
+
+    /// `shell`, `exec` and `subsystem`.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        program: Program,
+    ) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        let request_id = state.number();
+        link.record(self.entry(named(&program, request_id))).await?;
+        let result = match too_long(link, &program) {
+            Some(refused) => Err(refused),
+            None => match state.before_start() {
+                Ok(session) => started(link, session, program).await?,
+                Err(refused) => Err(refused),
+            },
+        };
+        let result = match result {
+            Ok(process) => {
+                state.started = true;
+                drop(state);
+                pump::spawn(Arc::clone(self), Arc::clone(link), process, request_id);
+                Ok(())
+            }
+            Err(refused) => Err(refused),
+        };
+        self.answer(link, request_id, result).await
+    }
+
+    /// `x11-req`: recorded and refused.
+    pub(crate) async fn x11(&self, link: &Link, mut x11: X11) -> Result<bool, Ended> {
+        let request_id = self.state.lock().await.number();
+        x11.request_id = request_id;
+        link.record(self.entry(Event::X11(x11))).await?;
+        self.answer(link, request_id, refused(NO_FORWARDING)).await
+    }
+
+    /// A request without a message of its own: recorded and refused.
+    pub(crate) async fn unknown(&self, link: &Link, name: &str) -> Result<bool, Ended> {
+        let request_id = self.state.lock().await.number();
+        let event = Event::ChannelRequestUnknown(ChannelRequestUnknown {
+            request_id,
+            request_type: name.into(),
+            payload: Some(Vec::new()),
+        });
+        link.record(self.entry(event)).await?;
+        self.answer(link, request_id, refused(NO_FORWARDING)).await
+    }
+
+    async fn answer(
+        &self,
+        link: &Link,
+        request_id: u64,
+        result: Result<(), Refused>,
+    ) -> Result<bool, Ended> {
+        let Err(Refused(reason)) = result else {
+            return Ok(true);
+        };
+        let event = Event::RequestFailed(RequestFailed {
+            request_id,
+            reason: reason.into(),
+        });
+        link.record(self.entry(event)).await?;
+        Ok(false)
+    }
+}
+
+impl State {
+    /// The number of the request that is being read.
+    fn number(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests - 1
+    }
+
+    fn open(&mut self) -> Result<&mut Box<dyn Session>, Refused> {
+        self.session
+            .as_mut()
+            .ok_or_else(|| Refused("the channel is closed".to_owned()))
+    }
+
+    fn before_start(&mut self) -> Result<&mut Box<dyn Session>, Refused> {
+        if self.started {
+            return Err(Refused("a program was already started".to_owned()));
+        }
+        self.open()
+    }
+
+    fn admit_variable(
+        &mut self,
+        link: &Link,
+        name: &str,
+        value: &str,
+    ) -> Result<&mut Box<dyn Session>, Refused> {
+        let limits = &link.settings.limits;
+        let bytes = self.variable_bytes + name.len() + value.len();
+        let reason = if name.len() > limits.name_bytes {
+            "the variable's name is too long (limits.nameBytes)"
+        } else if self.variables >= limits.environment_variables {
+            "too many variables (limits.environmentVariables)"
+        } else if bytes > limits.environment_bytes {
+            "the environment is too large (limits.environmentBytes)"
+        } else {
+            self.variables += 1;
+            self.variable_bytes = bytes;
+            return self.before_start();
+        };
+        link.counters.refused_requests.add();
+        Err(Refused(reason.to_owned()))
+    }
+}
+
+fn refused<T>(reason: &str) -> Result<T, Refused> {
+    Err(Refused(reason.to_owned()))
+}
+
+fn named(program: &Program, request_id: u64) -> Event {
+    match program {
+        Program::Shell => Event::Shell(Shell { request_id }),
+        Program::Exec(command) => Event::Exec(Exec {
+            request_id,
+            program: command.as_ref().into(),
+        }),
+        Program::Subsystem(name) => Event::Subsystem(Subsystem {
+            request_id,
+            subsystem: name.as_str().into(),
+        }),
+    }
+}
+
+fn too_long(link: &Link, program: &Program) -> Option<Refused> {
+    let limits = &link.settings.limits;
+    let reason = match program {
+        Program::Exec(command) if command.len() > limits.command_bytes => {
+            "the command is too long (limits.commandBytes)"
+        }
+        Program::Subsystem(name) if name.len() > limits.name_bytes => {
+            "the subsystem's name is too long (limits.nameBytes)"
+        }
+        _ => return None,
+    };
+    link.counters.refused_requests.add();
+    Some(Refused(reason.to_owned()))
+}
+
+async fn started(
+    link: &Link,
+    session: &mut Box<dyn Session>,
+    program: Program,
+) -> Result<Result<Process, Refused>, Ended> {
+    timely(link, session.start(program)).await
+}
+
+/// What a backend is given time for, as long as there is a client to answer.
+async fn timely<T>(
+    link: &Link,
+    call: BoxFuture<'_, Result<T, Refused>>,
+) -> Result<Result<T, Refused>, Ended> {
+    let limit = link.settings.limits.backend_request;
+    let result = link.unless_over(tokio::time::timeout(limit, call)).await?;
+    Ok(result.unwrap_or_else(|_| {
+        Err(Refused(format!(
+            "the backend gave no answer within {limit:?}"
+        )))
+    }))
+}

@@ -1,0 +1,8 @@
+//! The gateway as a client meets it, before a backend in memory.
+
+mod client;
+mod flow;
+mod limits;
+mod login;
+mod program;
+mod server;
