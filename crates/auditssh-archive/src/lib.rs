@@ -1,7 +1,44 @@
 //! Logs on disk that survive: recorder, spool, recovery, stores, verification.
+//!
+//! # Writing
+//! [`Archive::create`] begins a log and hands out its [`Recorder`]. [`Recorder::append`] fixes an
+//! event's order and time and returns a [`Commit`]. Few threads serve all logs: writers append
+//! frames to tails (the commit point), sealers turn full chunks into members, syncers force both
+//! to the disk, many at a time, and a ticker does what is to be done once a while. A log belongs
+//! to one writer and one sealer, so each does its things in order; no thread but a syncer ever
+//! waits for the disk on behalf of others.
+//!
+//! # Reading
+//! [`verify`] proves logs, [`reader`] reads them while they are written.
 
+mod archive;
+mod clock;
+mod directory;
+pub mod disk;
+mod entry;
+mod error;
 pub mod key;
+mod log;
+mod progress;
+pub mod reader;
 mod recorder;
+mod recovery;
+mod sealer;
+mod settings;
+mod shared;
+mod spool;
+mod status;
+mod sync;
+mod syncer;
+mod ticker;
 pub mod verify;
 
-pub use recorder::{Archive, Commit, CreateError, Entry, RecordError, Recorder};
+pub use archive::Archive;
+pub use clock::{Clock, SystemClock};
+pub use directory::{DirectoryError, is_id, is_live};
+pub use entry::Entry;
+pub use error::{CreateError, OpenError, RecordError, Refusal};
+pub use recorder::{Commit, Recorder};
+pub use recovery::{Recovered, RecoveryError};
+pub use settings::{OnFailure, Settings, Sync};
+pub use status::{Counters, Status};

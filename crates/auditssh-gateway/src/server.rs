@@ -16,7 +16,7 @@ use crate::session::Door;
 use crate::settings::Settings;
 use accept::Acceptor;
 use arc_swap::ArcSwap;
-use auditssh_archive::{Archive, CreateError, Recorder};
+use auditssh_archive::Archive;
 use gate::Gate;
 use std::io;
 use std::net::SocketAddr;
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) door: Door,
     /// The server ends.
     pub(crate) shutdown: CancellationToken,
-    archive: Option<Archive>,
+    archive: Archive,
     gate: Arc<Gate>,
     connections: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -77,11 +77,10 @@ struct Notices {
 }
 
 impl Server {
-    /// Raises the limit on file descriptors and listens on all addresses. Without an archive
-    /// nothing is kept.
+    /// Raises the limit on file descriptors and listens on all addresses.
     pub async fn bind(
         settings: Settings,
-        archive: Option<Archive>,
+        archive: Archive,
         backend: Arc<dyn Backend>,
         users: Arc<ArcSwap<Users>>,
     ) -> Result<Self, ServeError> {
@@ -168,16 +167,6 @@ impl Server {
                 connections = shared.tasks.len(),
                 "connections did not end in time; their logs are left to be recovered"
             );
-        }
-    }
-}
-
-impl Shared {
-    /// Begins the log of a connection.
-    async fn begin(&self) -> Result<Recorder, CreateError> {
-        match &self.archive {
-            Some(archive) => archive.create().await,
-            None => Ok(Recorder::discarding()),
         }
     }
 }

@@ -186,21 +186,25 @@ pub fn read(bytes: &[u8], seed: u32) -> Option<(Frame<'_>, usize)> {
 /// longer than a look at everything 64 times.
 pub fn stray(bytes: &[u8], seed: u32, number: u64) -> Option<Range<usize>> {
     let mut budget = bytes.len().saturating_mul(64);
-    for at in 0..bytes.len().saturating_sub(FRAME) {
-        let rest = bytes.get(at..)?;
-        let Some(length) = length(rest) else { continue };
-        let found = take(rest, 8).map_or(0, u64::from_le_bytes);
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() > FRAME) {
         let flags = take(rest, 32).map_or(u32::MAX, u32::from_le_bytes);
-        if found < number || flags > 1 {
+        let Some(length) = length(rest).filter(|_| flags <= 1) else {
+            at += 1;
+            continue;
+        };
+        if let Some((frame, length)) = read(rest, seed) {
+            if frame.number >= number {
+                return Some(at..at + length);
+            }
+            at += length;
             continue;
         }
         budget = match budget.checked_sub(length) {
             None => return Some(at..at + length),
             Some(budget) => budget,
         };
-        if read(rest, seed).is_some() {
-            return Some(at..at + length);
-        }
+        at += 1;
     }
     None
 }

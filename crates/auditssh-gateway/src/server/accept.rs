@@ -150,7 +150,7 @@ async fn admitted(
         );
         return refuse_at_once(&shared, &tcp);
     };
-    match shared.begin().await {
+    match shared.archive.create().await {
         Ok(recorder) => {
             connection::serve(shared, tcp, remote, recorder, pass, accepted).await;
         }

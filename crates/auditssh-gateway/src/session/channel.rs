@@ -80,7 +80,7 @@ impl Channel {
                 stream: Stream::Stdin,
                 data: bytes.to_vec(),
             }))
-            .of(self.origin().await),
+            .from_origin(self.origin().await),
         );
         if !self.inbox.announce(bytes.len()) {
             return link.unless_over(commit).await?.map_err(Ended::Recording);

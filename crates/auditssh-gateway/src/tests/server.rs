@@ -4,6 +4,7 @@ use super::program::Programs;
 use crate::auth::{PasswordHash, User, Users};
 use crate::{Counters, HostKey, Server, Settings};
 use arc_swap::ArcSwap;
+use auditssh_archive::Archive;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ impl TestServer {
         change(&mut settings);
         let programs: Arc<Programs> = Arc::default();
         let backend = Arc::new(Arc::clone(&programs));
-        let server = Server::bind(settings, None, backend, users())
+        let server = Server::bind(settings, Archive::none(), backend, users())
             .await
             .unwrap();
         let shutdown = CancellationToken::new();

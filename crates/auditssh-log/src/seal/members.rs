@@ -95,6 +95,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether something follows the final member.
+    pub const fn is_trailing(self) -> bool {
+        matches!(self, Self::Trailing)
+    }
+
     /// The kind as one word, for programs.
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,0 +1,248 @@
+//! One directory of logs, its threads and its lock.
+
+use crate::clock::{Clock, SystemClock};
+use crate::directory::{self, Lock, tail_name};
+use crate::disk::{Disk, uninterrupted, write_all};
+use crate::error::{CreateError, OpenError, Refusal};
+use crate::log::Log;
+use crate::recorder::{Recorder, new_id};
+use crate::recovery;
+use crate::sealer::{self, Seals};
+use crate::settings::{Settings, Sync};
+use crate::shared::Shared;
+use crate::spool::{self, Spool, Tails};
+use crate::status::{Counters, Status};
+use crate::sync::{Queue, lock};
+use crate::{syncer, ticker};
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const WRITERS: usize = 2;
+const SEALERS: usize = 2;
+const SYNCERS: usize = 2;
+
+/// No log is begun with less space than this, in bytes: others need it to end well.
+const SPACE: u64 = 1 << 20;
+
+/// Where logs are kept. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Archive(Option<Arc<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    _lock: Option<Lock>,
+}
+
+impl Archive {
+    /// Takes a directory, recovers what an earlier run left in it, and starts the threads. Blocks.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let (disk, lock) = directory::take(&settings)?;
+        Self::start(settings, Arc::new(disk), Arc::new(SystemClock), Some(lock))
+    }
+
+    /// The same with another disk and another clock: for tests.
+    pub fn open_on(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        Self::start(settings, disk, clock, None)
+    }
+
+    /// Keeps nothing (`format: none`, `storage: none`).
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    fn start(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        lock: Option<Lock>,
+    ) -> Result<Self, OpenError> {
+        let left = recovery::leftovers(&*disk).map_err(OpenError::Recovery)?;
+        let shared = Arc::new(Shared {
+            settings,
+            disk,
+            clock,
+            counters: Counters::default(),
+            writers: (0..WRITERS).map(|_| Queue::new()).collect(),
+            sealers: (0..SEALERS).map(|_| Queue::new()).collect(),
+            syncs: Queue::new(),
+            ticks: Queue::new(),
+            live: Mutex::new(HashMap::new()),
+            left: Mutex::new(left.into_iter().collect()),
+            ending: AtomicBool::new(false),
+        });
+        ticker::recover(&shared);
+        let threads = threads(&shared).map_err(OpenError::Thread)?;
+        Ok(Self(Some(Arc::new(Inner {
+            shared,
+            threads,
+            _lock: lock,
+        }))))
+    }
+
+    /// Begins the log of a connection under an id of its own.
+    pub async fn create(&self) -> Result<Recorder, CreateError> {
+        let Some(inner) = &self.0 else {
+            return Ok(Recorder::discarding());
+        };
+        let shared = Arc::clone(&inner.shared);
+        let begun = tokio::task::spawn_blocking(move || begin(&shared)).await;
+        match begun {
+            Ok(Ok(log)) => Ok(Recorder::new(log)),
+            Ok(Err(error)) => {
+                Counters::add(&inner.shared.counters.refused, 1);
+                Err(error)
+            }
+            Err(_) => Err(CreateError::Refused(Refusal::ShuttingDown)),
+        }
+    }
+
+    /// How the archive is now; `None` if it keeps nothing.
+    pub fn status(&self) -> Option<Status> {
+        let shared = &self.0.as_ref()?.shared;
+        Some(Status {
+            refusal: shared.counters.refusal(),
+            open: lock(&shared.live).len(),
+            unrecovered: lock(&shared.left).len(),
+        })
+    }
+
+    /// Running totals; `None` if it keeps nothing.
+    pub fn counters(&self) -> Option<&Counters> {
+        Some(&self.0.as_ref()?.shared.counters)
+    }
+
+    /// Begins no further logs and waits until all are closed, at most for `patience`. Returns how
+    /// many are not: the next start recovers them.
+    pub async fn shutdown(&self, patience: Duration) -> usize {
+        let Some(inner) = &self.0 else { return 0 };
+        inner.shared.ending.store(true, Ordering::Release);
+        let closed = async {
+            while !lock(&inner.shared.live).is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, closed).await;
+        lock(&inner.shared.live).len()
+    }
+}
+
+impl Drop for Inner {
+    /// What is queued is still done.
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn threads(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    let mut start = |name: String, work: Box<dyn FnOnce() + Send>| {
+        threads.push(std::thread::Builder::new().name(name).spawn(work)?);
+        Ok::<(), io::Error>(())
+    };
+    for thread in 0..WRITERS {
+        let shared = Arc::clone(shared);
+        start(
+            format!("log-write-{thread}"),
+            Box::new(move || write(&shared, thread)),
+        )?;
+    }
+    for thread in 0..SEALERS {
+        let shared = Arc::clone(shared);
+        start(
+            format!("log-seal-{thread}"),
+            Box::new(move || sealer::run(&shared, thread)),
+        )?;
+    }
+    if shared.settings.sync != Sync::None {
+        for thread in 0..SYNCERS {
+            let shared = Arc::clone(shared);
+            start(
+                format!("log-sync-{thread}"),
+                Box::new(move || syncer::run(&shared)),
+            )?;
+        }
+    }
+    if let Sync::Interval(interval) = shared.settings.sync {
+        let shared = Arc::clone(shared);
+        start(
+            "log-interval".into(),
+            Box::new(move || ticker::sync(&shared, interval)),
+        )?;
+    }
+    let shared = Arc::clone(shared);
+    start("log-tick".into(), Box::new(move || ticker::run(&shared)))?;
+    Ok(threads)
+}
+
+fn write(shared: &Shared, thread: usize) {
+    let Some(queue) = shared.writers.get(thread) else {
+        return;
+    };
+    while let Some(log) = queue.pop() {
+        spool::serve(&log);
+    }
+}
+
+/// Makes the files of a log. Nothing is left of one that cannot be begun.
+fn begin(shared: &Arc<Shared>) -> Result<Arc<Log>, CreateError> {
+    if shared.ending.load(Ordering::Acquire) {
+        return Err(CreateError::Refused(Refusal::ShuttingDown));
+    }
+    let id = new_id();
+    match files(shared, &id) {
+        Ok(log) => {
+            shared.counters.set_refusal(None);
+            Counters::add(&shared.counters.begun, 1);
+            lock(&shared.live).insert(id, Arc::clone(&log));
+            Ok(log)
+        }
+        Err(error) => {
+            Counters::add(&shared.counters.failures, 1);
+            let refusal = Refusal::Storage(error.to_string().into());
+            if shared.counters.refusal().is_none() {
+                tracing::error!(%error, "no log can be begun: connections are refused");
+            }
+            shared.counters.set_refusal(Some(refusal));
+            Err(CreateError::Io(Arc::new(error)))
+        }
+    }
+}
+
+fn files(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
+    if shared.disk.space()?.free < SPACE {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    let format = shared.settings.format;
+    let file = uninterrupted(|| shared.disk.create(id))?;
+    let header = format.header();
+    let version = u32::try_from(format.version()).unwrap_or_default();
+    let tails = write_all(&*file, &header, 0)
+        .and_then(|()| Tails::begin(Arc::clone(&shared.disk), id, version));
+    match tails {
+        Ok(tails) => Ok(Arc::new(Log::new(
+            id.to_owned(),
+            Arc::clone(shared),
+            file,
+            Spool::new(tails),
+            Seals::new(&header),
+        ))),
+        Err(error) => {
+            let _ = uninterrupted(|| shared.disk.remove(id));
+            let _ = shared.disk.remove(&tail_name(id, 0));
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The directory of logs: what it must be like, who holds it, what the names in it mean.
+
+use crate::disk::LocalDisk;
+use crate::settings::Settings;
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, FlockOperation, Gid, Mode, OFlags};
+use rustix::io::Errno;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why a directory is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Another process writes logs there.
+    #[error(
+        "{}: another instance writes its logs here; give each instance a directory of its own", .0.display()
+    )]
+    Locked(PathBuf),
+    /// It is auditd's.
+    #[error(
+        "{}: this directory is auditd's own ({reason}); choose another, for example \
+         /var/log/auditssh", path.display()
+    )]
+    Auditd {
+        /// The directory.
+        path: PathBuf,
+        /// How that is known.
+        reason: &'static str,
+    },
+    /// Others may do in it what only the server may.
+    #[error(
+        "{}: {reason}; {remedy}, or allow it with `allowInsecureDirectory: true`", path.display()
+    )]
+    Insecure {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// How to mend it.
+        remedy: String,
+    },
+    /// It is no directory, or a symbolic link.
+    #[error("{}: no directory, or a symbolic link, which is not followed; name the directory itself", .0.display())]
+    NotOne(PathBuf),
+    /// The operating system refused.
+    #[error("{}: {doing}: {source}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Holds the directory for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _directory: OwnedFd,
+}
+
+/// How long a lock that someone holds is tried again: readers hold it for a moment to see whether
+/// a writer lives.
+const PATIENCE: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Opens, checks and locks the directory of `settings`; makes it if it is missing.
+pub(crate) fn take(settings: &Settings) -> Result<(LocalDisk, Lock), DirectoryError> {
+    let path = &settings.directory;
+    let directory = match open(path) {
+        Err(Errno::NOENT) => {
+            make(settings).map_err(|source| failed(path, "cannot be made", source))?;
+            open(path)
+        }
+        result => result,
+    }
+    .map_err(|error| match error {
+        Errno::LOOP | Errno::NOTDIR => DirectoryError::NotOne(path.clone()),
+        error => failed(path, "cannot be opened", error.into()),
+    })?;
+    refuse_auditd(path, &directory)?;
+    if !settings.allow_insecure {
+        refuse_insecure(settings, &directory)?;
+    }
+    let lock = lock(path)?;
+    Ok((LocalDisk::new(directory, settings.group), lock))
+}
+
+/// Whether a process writes logs in this directory at this moment.
+pub fn is_live(path: &Path) -> io::Result<bool> {
+    let directory = open(path)?;
+    match fs::flock(&directory, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Name of one of the two tails of a log.
+pub(crate) fn tail_name(id: &str, chunk: u32) -> String {
+    format!(".{id}.tail{}", chunk % 2)
+}
+
+/// The connection whose tail has this name.
+pub(crate) fn tail_owner(name: &str) -> Option<&str> {
+    let id = name.strip_prefix('.')?;
+    let id = id.strip_suffix(".tail0").or(id.strip_suffix(".tail1"))?;
+    is_id(id).then_some(id)
+}
+
+/// Whether a name is that of a log.
+pub fn is_id(name: &str) -> bool {
+    name.len() == 32
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn open(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::open(path, flags, Mode::empty())
+}
+
+fn make(settings: &Settings) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let path = &settings.directory;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::DirBuilder::new().mode(0o700).create(path)?;
+    if let Some(group) = settings.group {
+        let directory = open(path)?;
+        fs::fchown(&directory, None, Some(Gid::from_raw(group)))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o750))?;
+    }
+    Ok(())
+}
+
+/// auditd keeps `audit.log` in its directory, rotates and counts what is in it, and refuses one
+/// whose mode it does not like.
+fn refuse_auditd(path: &Path, directory: &OwnedFd) -> Result<(), DirectoryError> {
+    let refuse = |reason| {
+        Err(DirectoryError::Auditd {
+            path: path.to_owned(),
+            reason,
+        })
+    };
+    if fs::statat(directory, "audit.log", fs::AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+        return refuse("audit.log is in it");
+    }
+    let own = path
+        .canonicalize()
+        .is_ok_and(|path| path == Path::new("/var/log/audit"));
+    if own && Path::new("/run/auditd.pid").exists() {
+        return refuse("auditd is running");
+    }
+    Ok(())
+}
+
+fn refuse_insecure(settings: &Settings, directory: &OwnedFd) -> Result<(), DirectoryError> {
+    let path = &settings.directory;
+    let status =
+        fs::fstat(directory).map_err(|error| failed(path, "cannot be examined", error.into()))?;
+    let own = rustix::process::geteuid().as_raw();
+    if status.st_uid != own {
+        return Err(DirectoryError::Insecure {
+            path: path.clone(),
+            reason: format!(
+                "it belongs to user {}, not to user {own}, who writes the logs",
+                status.st_uid
+            ),
+            remedy: format!("`chown {own}` it"),
+        });
+    }
+    let allowed = if settings.group.is_some() {
+        0o750
+    } else {
+        0o700
+    };
+    let mode = status.st_mode & 0o7777;
+    if mode & 0o777 & !allowed != 0 {
+        return Err(DirectoryError::Insecure {
+            path: path.clone(),
+            reason: format!(
+                "its mode is {mode:04o}, so that others than the server can reach the logs"
+            ),
+            remedy: format!("`chmod {allowed:04o}` it"),
+        });
+    }
+    match settings.group {
+        Some(group) if mode & 0o070 != 0 && status.st_gid != group => {
+            Err(DirectoryError::Insecure {
+                path: path.clone(),
+                reason: format!(
+                    "it is open to group {}, not to the auditors' group {group}",
+                    status.st_gid
+                ),
+                remedy: format!("`chgrp {group}` it"),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, DirectoryError> {
+    let directory = open(path).map_err(|error| failed(path, "cannot be opened", error.into()))?;
+    for _ in 0..PATIENCE {
+        match fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                return Ok(Lock {
+                    _directory: directory,
+                });
+            }
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(PAUSE),
+            Err(error) => return Err(failed(path, "cannot be locked", error.into())),
+        }
+    }
+    Err(DirectoryError::Locked(path.to_owned()))
+}
+
+fn failed(path: &Path, doing: &'static str, source: io::Error) -> DirectoryError {
+    DirectoryError::Io {
+        path: path.to_owned(),
+        doing,
+        source,
+    }
+}

@@ -1,0 +1,252 @@
+//! Chunks into members: compressing, hashing and appending, away from the writers.
+//!
+//! Jobs of one log are done in their order. One that fails stays, is tried again every tick, and
+//! those behind it wait: a full disk costs no message that stands in a tail.
+
+use crate::disk::{DiskFile, read_full, uninterrupted, write_all};
+use crate::error::RecordError;
+use crate::log::Log;
+use crate::recovery::chunk_of;
+use crate::shared::Shared;
+use crate::spool;
+use crate::status::Counters;
+use crate::sync::lock;
+use crate::syncer::{Dirty, Then};
+use auditssh_log::codec::Format;
+use auditssh_log::seal::{Chain, Deflate, Ending, Flags};
+use auditssh_log::tail::{self, Frame, HEADER};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What is to be done for a log.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// A chunk is complete.
+    Seal {
+        log: Arc<Log>,
+        chunk: u32,
+        tail: Arc<dyn DiskFile>,
+        seed: u32,
+        end: u64,
+    },
+    /// All chunks are.
+    Finish(Arc<Log>),
+    /// What failed is tried again.
+    Retry(Arc<Log>),
+}
+
+impl Job {
+    pub(crate) const fn log(&self) -> &Arc<Log> {
+        match self {
+            Self::Seal { log, .. } | Self::Finish(log) | Self::Retry(log) => log,
+        }
+    }
+}
+
+/// What a log's sealer knows.
+#[derive(Debug)]
+pub(crate) struct Seals {
+    chain: Chain,
+    /// Length of the log.
+    at: u64,
+    flags: Flags,
+    jobs: VecDeque<Job>,
+}
+
+impl Seals {
+    /// For a log that holds nothing but its header.
+    pub(crate) fn new(header: &[u8; 40]) -> Self {
+        Self {
+            chain: Chain::new(header),
+            at: header.len() as u64,
+            flags: Flags::NONE,
+            jobs: VecDeque::new(),
+        }
+    }
+
+    /// How long the log must be.
+    pub(crate) const fn length(&self) -> u64 {
+        self.at
+    }
+}
+
+/// Runs until the queue is closed.
+pub(crate) fn run(shared: &Arc<Shared>, thread: usize) {
+    let mut deflate = Deflate::new();
+    let Some(queue) = shared.sealers.get(thread) else {
+        return;
+    };
+    while let Some(job) = queue.pop() {
+        let log = Arc::clone(job.log());
+        let mut seals = lock(&log.seals);
+        if !matches!(job, Job::Retry(_)) {
+            seals.jobs.push_back(job);
+        }
+        if let Err(error) = seals.work(&log, &mut deflate) {
+            drop(seals);
+            block(&log, &error);
+        }
+    }
+}
+
+impl Seals {
+    fn work(&mut self, log: &Arc<Log>, deflate: &mut Deflate) -> io::Result<()> {
+        while let Some(job) = self.jobs.front() {
+            if log.is_poisoned() {
+                self.jobs.clear();
+                forget(log);
+                break;
+            }
+            match job {
+                Job::Seal {
+                    chunk,
+                    tail,
+                    seed,
+                    end,
+                    ..
+                } => {
+                    let (chunk, bytes) = (*chunk, read(&**tail, *end)?);
+                    let frames = frames(&bytes, *seed, chunk)?;
+                    self.seal(log, &frames, deflate)?;
+                    settle(log, chunk == 0, Then::Sealed(chunk.saturating_add(1)));
+                }
+                Job::Finish(_) => {
+                    self.finish(log)?;
+                    settle(log, false, Then::Finished);
+                }
+                Job::Retry(_) => {}
+            }
+            self.jobs.pop_front();
+            if log.blocked.swap(false, Ordering::AcqRel) {
+                tracing::info!(connection = %log.id, "a log can be sealed again");
+            }
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, log: &Log, frames: &[Frame<'_>], deflate: &mut Deflate) -> io::Result<()> {
+        let mut content = Vec::new();
+        if self.chain.number() == 0 {
+            content.extend_from_slice(log.shared.settings.format.prologue());
+        }
+        content.extend(frames.iter().flat_map(|frame| frame.message));
+        let chunk = chunk_of(frames, Flags::NONE);
+        let mut chain = self.chain.clone();
+        let member = chain
+            .seal(&content, &chunk, deflate)
+            .map_err(io::Error::other)?;
+        self.append(log, &member)?;
+        self.chain = chain;
+        if chunk.flags.contains(Flags::GAP) {
+            self.flags |= Flags::GAP;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, log: &Log) -> io::Result<()> {
+        let settings = &log.shared.settings;
+        let ending = match settings.format {
+            Format::Audit => Ending::Array,
+            Format::Binary => Ending::Sequence,
+        };
+        let chain = self.chain.clone();
+        let member = chain
+            .finish(ending, self.flags, settings.signing_key.as_ref())
+            .map_err(io::Error::other)?;
+        self.append(log, &member)
+    }
+
+    fn append(&mut self, log: &Log, member: &[u8]) -> io::Result<()> {
+        write_all(&*log.file, member, self.at)?;
+        self.at += member.len() as u64;
+        Counters::add(&log.shared.counters.bytes, member.len() as u64);
+        Ok(())
+    }
+}
+
+fn settle(log: &Arc<Log>, names: bool, then: Then) {
+    let dirty = Dirty {
+        log: Arc::clone(log),
+        file: Arc::clone(&log.file),
+        names,
+        then,
+    };
+    if log.shared.syncs() {
+        log.shared.syncs.push(dirty);
+    } else {
+        crate::syncer::settle(dirty);
+    }
+}
+
+/// So many chunks are in the log for good: the tail of the last of them is free.
+pub(crate) fn safe(log: &Arc<Log>, chunks: u32) {
+    log.safe.fetch_max(chunks, Ordering::AcqRel);
+    spool::free(log);
+}
+
+/// The log is complete: its tails are not needed any more.
+pub(crate) fn finished(log: &Arc<Log>) {
+    let shared = &log.shared;
+    for chunk in 0..2 {
+        let name = crate::directory::tail_name(&log.id, chunk);
+        match uninterrupted(|| shared.disk.remove(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(connection = %log.id, %error, "a tail cannot be removed; the next start will");
+            }
+            _ => {}
+        }
+    }
+    if shared.syncs()
+        && let Err(error) = uninterrupted(|| shared.disk.sync())
+    {
+        tracing::warn!(connection = %log.id, %error, "the directory cannot be synced");
+    }
+    Counters::add(&shared.counters.closed, 1);
+    log.progress.close(Ok(()));
+    forget(log);
+}
+
+fn forget(log: &Log) {
+    lock(&log.shared.live).remove(&log.id);
+}
+
+/// Sealing failed: the session is told, and the writer does not wait for a tail.
+fn block(log: &Arc<Log>, error: &io::Error) {
+    Counters::add(&log.shared.counters.failures, 1);
+    let error = RecordError::storage("it cannot be sealed", error);
+    if !log.blocked.swap(true, Ordering::AcqRel) {
+        tracing::error!(connection = %log.id, %error, "a log waits to be sealed");
+    }
+    if !log.shared.goes_on() {
+        log.fail(&error);
+    }
+    log.progress
+        .close(Err(RecordError::Deferred(error.to_string().into())));
+    spool::free(log);
+}
+
+fn read(tail: &dyn DiskFile, end: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(end).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    let read = read_full(tail, &mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// The frames of a chunk, which were written by us just before.
+fn frames(bytes: &[u8], seed: u32, chunk: u32) -> io::Result<Vec<Frame<'_>>> {
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let found = tail::read(rest, seed).filter(|(frame, _)| frame.chunk == chunk);
+        let Some((frame, length)) = found else {
+            let text = "the tail does not hold what was written to it";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        };
+        frames.push(frame);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(frames)
+}

@@ -1,0 +1,57 @@
+//! What an archive tells of itself.
+
+use crate::error::Refusal;
+use crate::sync::lock;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Running totals since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages at their commit point.
+    pub messages: AtomicU64,
+    /// Bytes that stand in logs.
+    pub bytes: AtomicU64,
+    /// Logs begun.
+    pub begun: AtomicU64,
+    /// Logs closed properly.
+    pub closed: AtomicU64,
+    /// Logs of earlier runs that were recovered.
+    pub recovered: AtomicU64,
+    /// Connections refused because no log could be begun.
+    pub refused: AtomicU64,
+    /// File operations that failed.
+    pub failures: AtomicU64,
+    /// Messages that are missing from logs (`audit.onFailure: continue`).
+    pub missing: AtomicU64,
+    /// Logs or tails that someone deleted or cut while they were written.
+    pub tampered: AtomicU64,
+    /// Warnings that free space fell below 25, 10 and 5 %.
+    pub space_warnings: [AtomicU64; 3],
+    refusal: Mutex<Option<Refusal>>,
+}
+
+/// How an archive is at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Why no log is begun at present, if so.
+    pub refusal: Option<Refusal>,
+    /// Logs that are not closed.
+    pub open: usize,
+    /// Logs of earlier runs that are still to be recovered.
+    pub unrecovered: usize,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        lock(&self.refusal).clone()
+    }
+
+    pub(crate) fn set_refusal(&self, refusal: Option<Refusal>) {
+        *lock(&self.refusal) = refusal;
+    }
+}

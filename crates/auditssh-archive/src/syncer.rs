@@ -1,0 +1,110 @@
+//! Forces to the disk what the writers and sealers wrote, many files at once.
+//!
+//! Up to 8 files are synced one by one, more by one sync of the whole file system; if that fails, one
+//! by one after all, so that each failure finds its file.
+
+use crate::disk::{DiskFile, uninterrupted};
+use crate::error::RecordError;
+use crate::log::Log;
+use crate::sealer;
+use crate::shared::Shared;
+use crate::status::Counters;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// From this many files on, all are synced at once.
+const ONE_BY_ONE: usize = 8;
+
+/// A file to sync, and what waits for it.
+#[derive(Debug)]
+pub(crate) struct Dirty {
+    pub(crate) log: Arc<Log>,
+    pub(crate) file: Arc<dyn DiskFile>,
+    /// Names were made in the directory that must not be lost either.
+    pub(crate) names: bool,
+    pub(crate) then: Then,
+}
+
+/// What a sync makes possible.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Tickets below this are committed.
+    Commit(u64),
+    /// Nothing waits.
+    Nothing,
+    /// This many chunks of the log are safe.
+    Sealed(u32),
+    /// The log is complete.
+    Finished,
+}
+
+/// Runs until the queue is closed.
+pub(crate) fn run(shared: &Arc<Shared>) {
+    while let Some(batch) = shared.syncs.pop_all() {
+        let directory = sync_names(shared, &batch);
+        let mut files: Vec<(Arc<dyn DiskFile>, io::Result<()>)> = Vec::new();
+        for dirty in &batch {
+            if !files.iter().any(|(file, _)| Arc::ptr_eq(file, &dirty.file)) {
+                files.push((Arc::clone(&dirty.file), Ok(())));
+            }
+        }
+        sync_files(shared, &mut files);
+        for dirty in batch {
+            let file = files
+                .iter()
+                .find(|(file, _)| Arc::ptr_eq(file, &dirty.file));
+            let result = file.map_or(&Ok(()), |(_, result)| result);
+            match (result, &directory) {
+                (Err(error), _) => poison(&dirty, error),
+                (Ok(()), Err(error)) if dirty.names => poison(&dirty, error),
+                (Ok(()), _) => settle(dirty),
+            }
+        }
+    }
+}
+
+fn sync_names(shared: &Shared, batch: &VecDeque<Dirty>) -> io::Result<()> {
+    if batch.iter().any(|dirty| dirty.names) {
+        uninterrupted(|| shared.disk.sync())?;
+    }
+    Ok(())
+}
+
+fn sync_files(shared: &Shared, files: &mut [(Arc<dyn DiskFile>, io::Result<()>)]) {
+    if files.len() > ONE_BY_ONE && uninterrupted(|| shared.disk.sync_all()).is_ok() {
+        return;
+    }
+    for (file, result) in files {
+        *result = uninterrupted(|| file.sync());
+    }
+}
+
+/// Does what a sync made possible.
+pub(crate) fn settle(dirty: Dirty) {
+    let log = dirty.log;
+    match dirty.then {
+        Then::Nothing => {}
+        Then::Commit(end) if log.is_poisoned() => {
+            let error = RecordError::Storage("an earlier sync failed".into());
+            log.progress.reject(end.saturating_sub(1)..end, &error);
+        }
+        Then::Commit(end) => log.progress.resolve(end),
+        Then::Sealed(chunks) => sealer::safe(&log, chunks),
+        Then::Finished => sealer::finished(&log),
+    }
+}
+
+/// What a failed sync was to write may be gone, whatever a later one says.
+fn poison(dirty: &Dirty, error: &io::Error) {
+    let log = &dirty.log;
+    Counters::add(&log.shared.counters.failures, 1);
+    let error = RecordError::storage("it could not be forced to the disk", error);
+    if !log.poisoned.swap(true, Ordering::AcqRel) {
+        tracing::error!(connection = %log.id, %error, "a log is not trusted any more");
+    }
+    log.fail(&error);
+    log.progress.reject_all(&error);
+    log.progress.close(Err(error));
+}
