@@ -40,6 +40,7 @@ mod events;
 mod fields;
 mod format;
 mod gzip;
+pub mod json;
 mod parse;
 mod record;
 
