@@ -12,5 +12,5 @@ pub(crate) mod schema;
 mod secret;
 mod size;
 
-pub(crate) use check::{Audit, Config, Durability, HostKeys, Local, Ssh};
+pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Ssh};
 pub(crate) use error::{ConfigError, Fault};

@@ -1,5 +1,13 @@
 //! `auditssh serve`.
 
+mod demo;
+mod engine;
+mod notify;
+mod parts;
+
+use crate::config::Config;
+use crate::logging;
+use demo::Demo;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +16,12 @@ use std::process::ExitCode;
 ///
 /// Without a configuration it listens on 127.0.0.1:2222, keeps everything under ./auditssh-data,
 /// makes a user `demo` with a random password, records everything but passwords, and prints what
-/// to type.
+/// to type. Programs run as the account that runs the server; if that is root, as `nobody`, unless
+/// --allow-root is given.
+///
+/// SIGTERM and SIGINT end the server gracefully, a second one at once. With a configuration,
+/// SIGHUP reads users and trusted authorities again; if something is wrong with them, the old ones
+/// stay.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration; without it the embedded default is used
@@ -25,8 +38,26 @@ pub(crate) struct Args {
     /// Listen here instead; may be given several times
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
+    /// Let the embedded default run programs as root if the server is root: whoever logs in can
+    /// then end the recording
+    #[arg(long, conflicts_with = "config")]
+    allow_root: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("serve is not in this build ({args:?})")
+    let Some(file) = &args.config else {
+        let Demo { config, greeting } = Demo::new(&args.data_dir, &args.listen, args.allow_root)?;
+        logging::start(config.log)?;
+        return engine::run(config, None, Some(&greeting));
+    };
+    let loaded = Config::load(file)?;
+    let mut config = loaded.config;
+    if !args.listen.is_empty() {
+        config.ssh.listen.clone_from(&args.listen);
+    }
+    logging::start(config.log)?;
+    for (file, warning) in loaded.warnings {
+        tracing::warn!("{}:{warning}", file.display());
+    }
+    engine::run(config, Some(file), None)
 }

@@ -9,7 +9,6 @@ mod ssh;
 mod users;
 
 pub(crate) use audit::{Audit, Directory, Durability};
-pub(crate) use local::Local;
 pub(crate) use ssh::{HostKeys, Ssh};
 
 use super::error::{ConfigError, Fault};
@@ -17,6 +16,7 @@ use super::raw::{Log, Raw};
 use super::read::read;
 use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
+use auditssh_gateway::backend::local::Settings as Local;
 use report::Report;
 use std::path::{Path, PathBuf};
 

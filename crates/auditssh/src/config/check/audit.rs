@@ -1,11 +1,16 @@
 //! `audit`.
 
 use super::report::Report;
+use crate::config::at::At;
 use crate::config::duration::Span;
 use crate::config::raw::{self, Format, OnFailure, Stdin, Storage};
+use auditssh_archive::key;
 use auditssh_log::policy::{self, Intercept};
+use auditssh_log::seal::SigningKey;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// What is recorded and where, checked.
 #[derive(Clone, Debug)]
@@ -17,7 +22,8 @@ pub(crate) struct Audit {
     pub(crate) durability: Durability,
     pub(crate) seal_interval: Duration,
     pub(crate) on_failure: OnFailure,
-    pub(crate) signing_key: Option<PathBuf>,
+    /// Signs the end of each log.
+    pub(crate) signing_key: Option<SigningKey>,
 }
 
 /// Where logs are kept.
@@ -80,8 +86,29 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
         durability: intervals.0,
         seal_interval: intervals.1,
         on_failure: raw.on_failure,
-        signing_key: raw.signing_key.as_ref().map(|path| (&path.value).into()),
+        signing_key: raw.signing_key.as_ref().and_then(|file| signing_key(file, report)),
     })
+}
+
+fn signing_key(file: &At<String>, report: &mut Report) -> Option<SigningKey> {
+    let path = &file.value;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) => {
+            report.fault(file, format!("{path}: {error}"));
+            return None;
+        }
+    };
+    let open = std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0);
+    if open {
+        report.fault(
+            file,
+            format!("{path}: others may read the key that signs logs; `chmod 0600` it"),
+        );
+    }
+    key::signing_key(&text)
+        .map_err(|error| report.fault(file, format!("{path}: {error}")))
+        .ok()
 }
 
 /// `storage`, or `type`, its other name.

@@ -2,22 +2,18 @@
 
 use super::report::Report;
 use crate::config::raw::{self, Account};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use auditssh_gateway::backend::local::{RunAs, Settings};
 
-/// The backend `local`, checked.
-#[derive(Clone, Debug)]
-pub(crate) struct Local {
-    pub(crate) account: Account,
-    pub(crate) shell: Option<PathBuf>,
-    pub(crate) subsystems: BTreeMap<String, String>,
-    pub(crate) accept_env: Vec<String>,
-    pub(crate) allow_root: bool,
-}
-
-pub(super) fn check(raw: &raw::Local, report: &mut Report) -> Local {
-    if let Some(shell) = raw.shell.as_ref().filter(|at| !at.value.starts_with('/')) {
-        report.fault(shell, "`shell` must be an absolute path, such as /bin/bash");
+pub(super) fn check(raw: &raw::Local, report: &mut Report) -> Settings {
+    if let Some(shell) = &raw.shell {
+        if !shell.value.starts_with('/') {
+            report.fault(shell, "`shell` must be an absolute path, such as /bin/bash");
+        } else if raw.user == Account::Login {
+            report.fault(
+                shell,
+                "`shell` means nothing with `user: login`, where each account has its own; remove it",
+            );
+        }
     }
     for (name, command) in &raw.subsystems {
         if name.is_empty() || command.trim().is_empty() {
@@ -32,11 +28,15 @@ pub(super) fn check(raw: &raw::Local, report: &mut Report) -> Local {
             ));
         }
     }
-    Local {
-        account: raw.user,
+    Settings {
+        run_as: match raw.user {
+            Account::Own => RunAs::Own,
+            Account::Login => RunAs::Login,
+        },
         shell: raw.shell.as_ref().map(|at| at.value.clone().into()),
         subsystems: raw.subsystems.clone(),
         accept_env: raw.accept_env.clone(),
         allow_root: raw.allow_root,
+        open_files: None,
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The log of the server itself, written to standard error. It never holds a secret.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Log {
     /// The least severe level that is logged. The environment variable `AUDITSSH_LOG`, if it is
@@ -29,6 +29,19 @@ pub(crate) enum Level {
     Debug,
     /// Everything.
     Trace,
+}
+
+impl Level {
+    /// As the log's filter calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// The form of the lines.

@@ -1,0 +1,203 @@
+//! Starts the parts of the server, obeys signals, and ends the parts in order.
+
+use super::demo::Greeting;
+use super::notify::{State, notify};
+use super::parts;
+use crate::cli;
+use crate::config::Config;
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use auditssh_archive::{Archive, OpenError};
+use auditssh_gateway::auth::Users;
+use auditssh_gateway::backend::local::{KILL_AFTER, Local};
+use auditssh_gateway::{HostKey, Server};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How long logs may take to be sealed at the end; what is not is recovered at the next start.
+const SEAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves until a signal ends it. `file` is what SIGHUP reads again.
+pub(super) fn run(
+    config: Config,
+    file: Option<&Path>,
+    greeting: Option<&Greeting>,
+) -> anyhow::Result<ExitCode> {
+    let host_keys = parts::host_keys(&config.ssh.host_keys)?;
+    let mut local = config.local;
+    // Asked before the server raises it.
+    local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let backend = Arc::new(Local::new(local)?);
+    let stdin = config
+        .audit
+        .as_ref()
+        .map(|audit| audit.intercept.stdin)
+        .unwrap_or_default();
+    let archive = match config.audit.map(parts::archive).transpose()? {
+        None => None,
+        Some(settings) => match Archive::open(settings) {
+            Ok(archive) => Some(archive),
+            Err(error) => return refused(error),
+        },
+    };
+    let known = host_keys.first().cloned();
+    let settings = parts::gateway(config.ssh, host_keys, stdin, config.limits);
+    let users = Arc::new(ArcSwap::from_pointee(config.users));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the server's threads cannot be started")?;
+    let code = runtime.block_on(async {
+        let signals = Signals::new(greeting.is_some())?;
+        let reload = file.map(|file| Reload {
+            file: file.to_owned(),
+            users: Arc::clone(&users),
+        });
+        let served = Arc::clone(&backend);
+        let server = Server::bind(settings, archive.clone(), served, users).await?;
+        for address in server.addresses() {
+            tracing::info!(%address, "listening");
+        }
+        if let (Some(greeting), Some(key)) = (greeting, &known) {
+            greet(greeting, &server, key)?;
+        }
+        notify(State::Ready);
+        serve(server, signals, reload).await;
+        end(&backend, archive).await;
+        anyhow::Ok(ExitCode::SUCCESS)
+    });
+    // Blocking work that hangs (a dead network file system) does not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
+}
+
+/// A second instance has an exit status of its own.
+fn refused(error: OpenError) -> anyhow::Result<ExitCode> {
+    if error.is_second_instance() {
+        let _ = writeln!(io::stderr(), "auditssh: {:#}", anyhow::Error::from(error));
+        return Ok(ExitCode::from(cli::UNABLE));
+    }
+    Err(anyhow::Error::from(error).context("the directory of the logs cannot be used"))
+}
+
+/// Tells the person at the terminal what to type; what stands there is logged nowhere.
+fn greet(greeting: &Greeting, server: &Server, key: &HostKey) -> anyhow::Result<()> {
+    let Some(address) = server.addresses().first() else {
+        return Ok(());
+    };
+    let text = greeting.text(*address, key)?;
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Until the first signal that ends the server, and its sessions' end.
+async fn serve(server: Server, mut signals: Signals, reload: Option<Reload>) {
+    let shutdown = CancellationToken::new();
+    let running = server.run(shutdown.clone());
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            () = &mut running => return,
+            order = signals.next() => match (order, &reload) {
+                (Order::Reload, Some(reload)) => reload.run().await,
+                (Order::Reload, None) => {}
+                (Order::End(name), _) if shutdown.is_cancelled() => {
+                    tracing::warn!("{name} a second time: ending at once; logs that are open are \
+                                    recovered at the next start");
+                    std::process::exit(i32::from(cli::FAILURE));
+                }
+                (Order::End(name), _) => {
+                    tracing::info!("{name}: ending; sessions are told");
+                    notify(State::Stopping);
+                    shutdown.cancel();
+                }
+            }
+        }
+    }
+}
+
+/// Programs first, since their last words are recorded; then the logs.
+async fn end(backend: &Local, archive: Option<Archive>) {
+    let patience = KILL_AFTER + Duration::from_secs(1);
+    if tokio::time::timeout(patience, backend.drained()).await.is_err() {
+        tracing::warn!("programs of ended sessions are still running");
+    }
+    if let Some(archive) = archive {
+        let open = archive.shutdown(SEAL_PATIENCE).await;
+        if open > 0 {
+            tracing::warn!(open, "logs could not be closed; they are recovered at the next start");
+        }
+    }
+    tracing::info!("ended");
+}
+
+/// What a signal asks for.
+enum Order {
+    Reload,
+    /// With the name of the signal.
+    End(&'static str),
+}
+
+/// The signals that the server obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    /// Whether SIGHUP means that the terminal is gone.
+    attached: bool,
+}
+
+impl Signals {
+    fn new(attached: bool) -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            attached,
+        })
+    }
+
+    async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.terminate.recv() => Order::End("SIGTERM"),
+            _ = self.interrupt.recv() => Order::End("SIGINT"),
+            _ = self.hangup.recv() => {
+                if self.attached { Order::End("SIGHUP") } else { Order::Reload }
+            }
+        }
+    }
+}
+
+/// Reads users again.
+struct Reload {
+    file: PathBuf,
+    users: Arc<ArcSwap<Users>>,
+}
+
+impl Reload {
+    /// The whole configuration is checked, so that it is known to be good for the next start;
+    /// users and authorities are taken from it.
+    async fn run(&self) {
+        notify(State::Reloading);
+        let file = self.file.clone();
+        match tokio::task::spawn_blocking(move || Config::load(&file)).await {
+            Ok(Ok(loaded)) => {
+                for (file, warning) in loaded.warnings {
+                    tracing::warn!("{}:{warning}", file.display());
+                }
+                self.users.store(Arc::new(loaded.config.users));
+                tracing::info!(file = %self.file.display(), "users and trusted authorities reloaded");
+            }
+            Ok(Err(error)) => tracing::error!("not reloaded, the old users stay: {error}"),
+            Err(error) => tracing::error!("not reloaded, the old users stay: {error}"),
+        }
+        notify(State::Ready);
+    }
+}

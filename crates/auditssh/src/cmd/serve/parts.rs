@@ -1,0 +1,104 @@
+//! What each part of the server is told, made of the checked configuration.
+
+use crate::config::raw::{Format, OnFailure};
+use crate::config::{Audit, Durability, HostKeys, Ssh};
+use anyhow::Context;
+use auditssh_archive as archive;
+use auditssh_gateway::{HostKey, Limits, Settings};
+use auditssh_log::codec;
+use auditssh_log::policy::Stdin;
+use nix::unistd::Group;
+
+/// Reads the host keys, or makes one.
+pub(super) fn host_keys(keys: &HostKeys) -> anyhow::Result<Vec<HostKey>> {
+    match keys {
+        HostKeys::Given(files) => files
+            .iter()
+            .map(|file| {
+                HostKey::load(file).context(
+                    "a host key of `ssh.hostkeys` cannot be used (make one with \
+                     `ssh-keygen -t ed25519 -N '' -f FILE`)",
+                )
+            })
+            .collect(),
+        HostKeys::Made(file) => Ok(vec![HostKey::load_or_generate(file)?]),
+    }
+}
+
+/// The SSH side.
+pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, stdin: Stdin, limits: Limits) -> Settings {
+    Settings {
+        listen: ssh.listen,
+        host_keys,
+        server_version: ssh.server_version,
+        banner: ssh.banner,
+        client_alive_interval: ssh.client_alive_interval,
+        client_alive_count_max: ssh.client_alive_count_max,
+        rekey_bytes: ssh.rekey_bytes,
+        stdin,
+        limits,
+    }
+}
+
+/// Where and how logs are kept.
+pub(super) fn archive(audit: Audit) -> anyhow::Result<archive::Settings> {
+    let mut settings = archive::Settings::new(audit.directory.path);
+    settings.format = match audit.format {
+        Format::Binary => codec::Format::Binary,
+        _ => codec::Format::Audit,
+    };
+    settings.intercept = audit.intercept;
+    settings.sync = match audit.durability {
+        Durability::None => archive::Sync::None,
+        Durability::Interval(interval) => archive::Sync::Interval(interval),
+        Durability::Always => archive::Sync::Always,
+    };
+    settings.seal_interval = audit.seal_interval;
+    settings.on_failure = match audit.on_failure {
+        OnFailure::Terminate => archive::OnFailure::Terminate,
+        OnFailure::Continue => archive::OnFailure::Continue,
+    };
+    settings.signing_key = audit.signing_key;
+    settings.group = audit.directory.group.as_deref().map(group).transpose()?;
+    settings.allow_insecure = audit.directory.allow_insecure;
+    Ok(settings)
+}
+
+/// The id of a group given by name or number.
+fn group(text: &str) -> anyhow::Result<u32> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let known = Group::from_name(text).context("the groups of the machine cannot be read")?;
+    let group = known.with_context(|| {
+        let text = text.escape_debug();
+        format!("`audit.file.group`: no group is named `{text}`; create it with `groupadd`")
+    })?;
+    Ok(group.gid.as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_a_name_or_a_number() {
+        assert_eq!(group("0").unwrap(), 0);
+        assert_eq!(group("root").unwrap(), 0);
+        assert_eq!(group("4711").unwrap(), 4711);
+        assert!(group("no such group").unwrap_err().to_string().contains("groupadd"));
+    }
+
+    #[test]
+    fn a_host_key_that_is_named_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        let error = host_keys(&HostKeys::Given(vec![file.clone()])).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("ssh-keygen") && text.contains(file.to_str().unwrap()), "{text}");
+        assert!(!file.exists());
+        let made = host_keys(&HostKeys::Made(file.clone())).unwrap();
+        let read = host_keys(&HostKeys::Given(vec![file])).unwrap();
+        assert_eq!(made[0].public(), read[0].public());
+    }
+}
