@@ -87,8 +87,14 @@ mod tests {
     #[test]
     fn an_event_is_one_line_without_commands_for_the_terminal() {
         assert_eq!(one_line(b"a b\n", false), b"a b\n");
-        assert_eq!(one_line(b"a\nb\x1b[2J\x07\n", false), b"a\\nb\\u{1b}[2J\\u{7}\n");
-        assert_eq!(one_line("ä\u{9b}1m".as_bytes(), false), "ä\\u{9b}1m".as_bytes());
+        assert_eq!(
+            one_line(b"a\nb\x1b[2J\x07\n", false),
+            b"a\\nb\\u{1b}[2J\\u{7}\n"
+        );
+        assert_eq!(
+            one_line("ä\u{9b}1m".as_bytes(), false),
+            "ä\\u{9b}1m".as_bytes()
+        );
         assert_eq!(one_line(b"\x1b[2ma\rb\n", true), b"\x1b[2ma\\rb\n");
     }
 }

@@ -40,7 +40,11 @@ pub(super) struct Greeting {
 
 impl Demo {
     /// Makes the directory and a password; the password is kept nowhere.
-    pub(super) fn new(data: &Path, listen: &[SocketAddr], allow_root: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        data: &Path,
+        listen: &[SocketAddr],
+        allow_root: bool,
+    ) -> anyhow::Result<Self> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -149,7 +153,11 @@ fn password() -> Zeroizing<String> {
 
 impl Greeting {
     /// Writes the file by which the client knows the server, and says what to type.
-    pub(super) fn text(&self, address: SocketAddr, key: &HostKey) -> anyhow::Result<Zeroizing<String>> {
+    pub(super) fn text(
+        &self,
+        address: SocketAddr,
+        key: &HostKey,
+    ) -> anyhow::Result<Zeroizing<String>> {
         let host = reachable(address.ip());
         let port = address.port();
         let known = self.data.join("known_hosts");
@@ -157,19 +165,28 @@ impl Greeting {
             .with_context(|| format!("{} cannot be written", known.display()))?;
         let mut text = Zeroizing::new(String::new());
         let data = self.data.display();
-        write!(text, "\nAuditSSH listens on {address} and records everything but passwords")?;
+        write!(
+            text,
+            "\nAuditSSH listens on {address} and records everything but passwords"
+        )?;
         write!(text, " under {data}.\n")?;
         if let Some(account) = &self.account {
             write!(text, "Since it runs as root, programs run as `{account}`; ")?;
             text.push_str("start it with --allow-root to have them run as root.\n");
         }
         let option = known_hosts_option(&known);
-        write!(text, "\nLog in from another terminal:\n\n    ssh -p {port}{option} {USER}@{host}\n\n")?;
+        write!(
+            text,
+            "\nLog in from another terminal:\n\n    ssh -p {port}{option} {USER}@{host}\n\n"
+        )?;
         write!(text, "with the password\n\n    {}\n\n", *self.password)?;
         let logs = quoted(&self.data.join("audit").display().to_string());
         let program = program();
         text.push_str("and read what was recorded:\n\n");
-        write!(text, "    {program} decode --text \"$(ls -td {logs}/* | head -n 1)\"\n\n")?;
+        write!(
+            text,
+            "    {program} decode --text \"$(ls -td {logs}/* | head -n 1)\"\n\n"
+        )?;
         text.push_str("Ctrl-C ends the server.\n\n");
         Ok(text)
     }
@@ -198,7 +215,11 @@ fn known_hosts_option(file: &Path) -> String {
 fn program() -> String {
     let named = std::env::args().next().filter(|name| !name.contains('/'));
     let path = || std::env::current_exe().map(|path| path.display().to_string());
-    quoted(&named.or_else(|| path().ok()).unwrap_or_else(|| "auditssh".into()))
+    quoted(
+        &named
+            .or_else(|| path().ok())
+            .unwrap_or_else(|| "auditssh".into()),
+    )
 }
 
 /// As a shell takes it for one word.

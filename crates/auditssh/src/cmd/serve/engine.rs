@@ -33,20 +33,15 @@ pub(super) fn run(
     // Asked before the server raises it.
     local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let backend = Arc::new(Local::new(local)?);
-    let stdin = config
-        .audit
-        .as_ref()
-        .map(|audit| audit.intercept.stdin)
-        .unwrap_or_default();
     let archive = match config.audit.map(parts::archive).transpose()? {
-        None => None,
+        None => Archive::none(),
         Some(settings) => match Archive::open(settings) {
-            Ok(archive) => Some(archive),
+            Ok(archive) => archive,
             Err(error) => return refused(error),
         },
     };
     let known = host_keys.first().cloned();
-    let settings = parts::gateway(config.ssh, host_keys, stdin, config.limits);
+    let settings = parts::gateway(config.ssh, host_keys, config.limits);
     let users = Arc::new(ArcSwap::from_pointee(config.users));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -68,7 +63,7 @@ pub(super) fn run(
         }
         notify(State::Ready);
         serve(server, signals, reload).await;
-        end(&backend, archive).await;
+        end(&backend, &archive).await;
         anyhow::Ok(ExitCode::SUCCESS)
     });
     // Blocking work that hangs (a dead network file system) does not keep the process.
@@ -124,16 +119,20 @@ async fn serve(server: Server, mut signals: Signals, reload: Option<Reload>) {
 }
 
 /// Programs first, since their last words are recorded; then the logs.
-async fn end(backend: &Local, archive: Option<Archive>) {
+async fn end(backend: &Local, archive: &Archive) {
     let patience = KILL_AFTER + Duration::from_secs(1);
-    if tokio::time::timeout(patience, backend.drained()).await.is_err() {
+    if tokio::time::timeout(patience, backend.drained())
+        .await
+        .is_err()
+    {
         tracing::warn!("programs of ended sessions are still running");
     }
-    if let Some(archive) = archive {
-        let open = archive.shutdown(SEAL_PATIENCE).await;
-        if open > 0 {
-            tracing::warn!(open, "logs could not be closed; they are recovered at the next start");
-        }
+    let open = archive.shutdown(SEAL_PATIENCE).await;
+    if open > 0 {
+        tracing::warn!(
+            open,
+            "logs could not be closed; they are recovered at the next start"
+        );
     }
     tracing::info!("ended");
 }

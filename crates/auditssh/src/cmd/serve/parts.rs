@@ -6,7 +6,6 @@ use anyhow::Context;
 use auditssh_archive as archive;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
-use auditssh_log::policy::Stdin;
 use nix::unistd::Group;
 
 /// Reads the host keys, or makes one.
@@ -26,7 +25,7 @@ pub(super) fn host_keys(keys: &HostKeys) -> anyhow::Result<Vec<HostKey>> {
 }
 
 /// The SSH side.
-pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, stdin: Stdin, limits: Limits) -> Settings {
+pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, limits: Limits) -> Settings {
     Settings {
         listen: ssh.listen,
         host_keys,
@@ -35,7 +34,6 @@ pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, stdin: Stdin, limits: L
         client_alive_interval: ssh.client_alive_interval,
         client_alive_count_max: ssh.client_alive_count_max,
         rekey_bytes: ssh.rekey_bytes,
-        stdin,
         limits,
     }
 }
@@ -86,7 +84,12 @@ mod tests {
         assert_eq!(group("0").unwrap(), 0);
         assert_eq!(group("root").unwrap(), 0);
         assert_eq!(group("4711").unwrap(), 4711);
-        assert!(group("no such group").unwrap_err().to_string().contains("groupadd"));
+        assert!(
+            group("no such group")
+                .unwrap_err()
+                .to_string()
+                .contains("groupadd")
+        );
     }
 
     #[test]
@@ -95,7 +98,10 @@ mod tests {
         let file = directory.path().join("key");
         let error = host_keys(&HostKeys::Given(vec![file.clone()])).unwrap_err();
         let text = format!("{error:#}");
-        assert!(text.contains("ssh-keygen") && text.contains(file.to_str().unwrap()), "{text}");
+        assert!(
+            text.contains("ssh-keygen") && text.contains(file.to_str().unwrap()),
+            "{text}"
+        );
         assert!(!file.exists());
         let made = host_keys(&HostKeys::Made(file.clone())).unwrap();
         let read = host_keys(&HostKeys::Given(vec![file])).unwrap();

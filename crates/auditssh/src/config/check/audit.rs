@@ -86,7 +86,10 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
         durability: intervals.0,
         seal_interval: intervals.1,
         on_failure: raw.on_failure,
-        signing_key: raw.signing_key.as_ref().and_then(|file| signing_key(file, report)),
+        signing_key: raw
+            .signing_key
+            .as_ref()
+            .and_then(|file| signing_key(file, report)),
     })
 }
 

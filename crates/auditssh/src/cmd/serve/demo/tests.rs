@@ -22,8 +22,15 @@ fn a_word_of_the_shell_is_quoted() {
 
 #[test]
 fn an_address_that_means_all_is_not_one_to_connect_to() {
-    for (listened, reached) in [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.1", "10.0.0.1")] {
-        assert_eq!(reachable(listened.parse().unwrap()), reached.parse::<IpAddr>().unwrap());
+    for (listened, reached) in [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "::1"),
+        ("10.0.0.1", "10.0.0.1"),
+    ] {
+        assert_eq!(
+            reachable(listened.parse().unwrap()),
+            reached.parse::<IpAddr>().unwrap()
+        );
     }
 }
 
@@ -43,7 +50,10 @@ fn the_password_is_in_the_greeting_only() {
         let content = fs::read_to_string(entry.unwrap().path()).unwrap();
         assert!(!content.contains(password));
     }
-    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&data).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     let known = fs::read_to_string(data.join("known_hosts")).unwrap();
     assert_eq!(known, format!("[127.0.0.1]:2222 {}\n", key.public()));
 }
