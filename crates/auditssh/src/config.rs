@@ -13,4 +13,3 @@ mod secret;
 mod size;
 
 pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Ssh};
-pub(crate) use error::{ConfigError, Fault};

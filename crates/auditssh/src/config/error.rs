@@ -132,17 +132,17 @@ fn wanted(expected: &'static str) -> &'static str {
 
 /// `unknown key`, with the nearest known one.
 fn unknown(what: &str, found: &str, expected: &[&str]) -> String {
-    let mut message = if plain(found) {
-        format!("unknown {what} `{found}`")
+    let shown = if plain(found) {
+        format!(" `{found}`")
     } else {
-        format!("unknown {what}")
+        String::new()
     };
-    match nearest(found, expected) {
-        Some(near) => message.push_str(&format!("; did you mean `{near}`?")),
-        None if expected.is_empty() => {}
-        None => message.push_str(&format!("; known here: {}", expected.join(", "))),
-    }
-    message
+    let remedy = match nearest(found, expected) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None if expected.is_empty() => String::new(),
+        None => format!("; known here: {}", expected.join(", ")),
+    };
+    format!("unknown {what}{shown}{remedy}")
 }
 
 /// The type of a value that serde describes as a type followed by the value.

@@ -169,7 +169,7 @@ impl Greeting {
             text,
             "\nAuditSSH listens on {address} and records everything but passwords"
         )?;
-        write!(text, " under {data}.\n")?;
+        writeln!(text, " under {data}.")?;
         if let Some(account) = &self.account {
             write!(text, "Since it runs as root, programs run as `{account}`; ")?;
             text.push_str("start it with --allow-root to have them run as root.\n");

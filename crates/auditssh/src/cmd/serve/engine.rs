@@ -53,8 +53,8 @@ pub(super) fn run(
             file: file.to_owned(),
             users: Arc::clone(&users),
         });
-        let served = Arc::clone(&backend);
-        let server = Server::bind(settings, archive.clone(), served, users).await?;
+        let programs = Arc::clone(&backend);
+        let server = Server::bind(settings, archive.clone(), programs, users).await?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }

@@ -27,7 +27,10 @@ fn loaded(text: &str) -> Loaded {
 
 fn warnings(text: &str) -> String {
     let texts = loaded(text).warnings.into_iter();
-    texts.map(|(_, fault)| format!("{fault}\n")).collect()
+    texts
+        .map(|(_, fault)| fault.to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::raw::Raw;
+use std::fmt::Write as _;
 
 /// What is said of a configuration that is refused.
 fn said(text: &str) -> String {
@@ -158,7 +159,7 @@ fn a_secret_is_never_shown() {
 fn a_bomb_of_aliases_is_refused() {
     let mut text = String::from("x0: &x0 [a]\n");
     for n in 1..40 {
-        text.push_str(&format!("x{n}: &x{n} [*x{0}, *x{0}, *x{0}]\n", n - 1));
+        writeln!(text, "x{n}: &x{n} [*x{0}, *x{0}, *x{0}]", n - 1).unwrap();
     }
     text.push_str("audit: *x39\n");
     assert!(parse::<Raw>(&text).is_err());
