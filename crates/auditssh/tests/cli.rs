@@ -1,5 +1,7 @@
 //! The built program: what it answers, and with which exit status.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,7 @@
 //! `auditssh serve` as a process: its first words, its signals, its second instance.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};

@@ -1,6 +1,6 @@
 //! `auditssh verify` as it is called: output and exit status.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use auditssh_log::codec::Format;
 use auditssh_log::seal::{Chain, Chunk, Deflate, Ending, Flags, SigningKey};
