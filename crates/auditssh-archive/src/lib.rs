@@ -23,6 +23,7 @@ mod progress;
 pub mod reader;
 mod recorder;
 mod recovery;
+pub mod salvage;
 mod sealer;
 mod settings;
 mod shared;

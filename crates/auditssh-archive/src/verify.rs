@@ -4,7 +4,6 @@
 //! for everything under a path, with what stands beside a log and who writes it. What is asked of a
 //! log beyond that is a [`Demand`].
 
-mod beside;
 mod demand;
 mod files;
 #[cfg(test)]

@@ -39,6 +39,7 @@
 //!
 //! Stock readers skip the extra field.
 
+mod alone;
 mod chain;
 mod deflate;
 mod fields;
@@ -48,6 +49,7 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
+pub use alone::{MEMBER_START, SEAL_LENGTH, inflate_damaged};
 pub use chain::{Chain, Chunk, Ending, SealError};
 pub use deflate::Deflate;
 pub use ed25519_dalek::{SigningKey, VerifyingKey};

@@ -1,7 +1,7 @@
 //! Logs as files: which there are, what stands beside them, whether someone writes them.
 
-use super::beside::{is_id, is_live, tail_name, tail_owner};
 use super::{Report, Verdict, verify};
+use crate::directory::{is_id, is_live, tail_name, tail_owner};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};

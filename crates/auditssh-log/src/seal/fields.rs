@@ -18,7 +18,7 @@ pub(super) const SIGNED: usize = 236;
 /// Length of CRC-32 and content length.
 pub(super) const TRAILER: usize = 8;
 
-const GZIP: [u8; 10] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff];
+pub(super) const GZIP: [u8; 10] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff];
 const ID: [u8; 2] = *b"AS";
 const VERSION: u8 = 1;
 

@@ -130,6 +130,26 @@ fn a_chain_goes_on_where_it_was_left() {
 }
 
 #[test]
+fn a_member_stands_alone() {
+    for pieces in logs() {
+        for (at, member) in pieces[1..].iter().enumerate() {
+            let seal = Seal::read(member).unwrap();
+            assert!(seal.holds(member));
+            assert!(!seal.holds(&member[..member.len() - 1]));
+            if let Some(content) = contents(9).get(at) {
+                assert_eq!(seal.content_of(member), *content);
+                let half = inflate_damaged(&member[..member.len() - 12]);
+                assert!(content.starts_with(&half));
+                assert!(half.len() + 12 >= content.len() || at == 1);
+            }
+        }
+    }
+    let text = b"0123456789".repeat(1 << 20);
+    let member = sealed(&text);
+    assert_eq!(Seal::read(&member).unwrap().content_of(&member), text);
+}
+
+#[test]
 fn too_much_for_a_member_is_refused() {
     let content = vec![0; MAX_CONTENT as usize + 1];
     let error = Chain::new(&header(1)).seal(&content, &Chunk::default(), &mut Deflate::new());
