@@ -1,6 +1,7 @@
 //! The server's own log: lines of text or JSON on standard error.
 
 use crate::config::raw::{Log, LogFormat};
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -22,8 +23,13 @@ pub(crate) fn start(log: Log) -> anyhow::Result<()> {
     let colour = log.format == LogFormat::Text
         && io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let style = match log.format {
+        LogFormat::Json => Style::Json,
+        LogFormat::Text if colour => Style::Colour,
+        LogFormat::Text => Style::Plain,
+    };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(Stderr { colour })
+        .with_writer(Stderr(style))
         .with_ansi(colour);
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),
@@ -33,14 +39,24 @@ pub(crate) fn start(log: Log) -> anyhow::Result<()> {
         .with(lines.with_filter(ours))
         .with(wanted)
         .try_init()?;
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("a part of the server failed: {panic}");
+    }));
     Ok(())
+}
+
+/// What may stand in a line besides text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    /// The escapes of our own colours; of values, the formatter shows escapes itself.
+    Colour,
+    Json,
 }
 
 /// Standard error, where one event is one line whatever the event holds.
 #[derive(Clone, Copy)]
-struct Stderr {
-    colour: bool,
-}
+struct Stderr(Style);
 
 impl MakeWriter<'_> for Stderr {
     type Writer = Self;
@@ -52,7 +68,7 @@ impl MakeWriter<'_> for Stderr {
 
 impl Write for Stderr {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(&one_line(event, self.colour))?;
+        io::stderr().write_all(&one_line(event, self.0))?;
         Ok(event.len())
     }
 
@@ -61,17 +77,19 @@ impl Write for Stderr {
     }
 }
 
-/// Shows control characters instead of obeying them, but for the line's end and for the escape of
-/// our own colours (of values, the formatter shows it itself).
-fn one_line(event: &[u8], colour: bool) -> Vec<u8> {
+/// Shows control characters instead of obeying them, but for the line's end.
+fn one_line(event: &[u8], style: Style) -> Vec<u8> {
     let text = String::from_utf8_lossy(event);
     let body = text.strip_suffix('\n');
     let mut line = String::with_capacity(text.len() + 1);
     for letter in body.unwrap_or(&text).chars() {
-        if letter.is_control() && !(colour && letter == '\u{1b}') {
-            line.extend(letter.escape_default());
-        } else {
-            line.push(letter);
+        match style {
+            _ if !letter.is_control() => line.push(letter),
+            Style::Colour if letter == '\u{1b}' => line.push(letter),
+            Style::Json => {
+                let _ = write!(line, "\\u{:04x}", u32::from(letter));
+            }
+            _ => line.extend(letter.escape_default()),
         }
     }
     if body.is_some() {
@@ -86,15 +104,20 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_without_commands_for_the_terminal() {
-        assert_eq!(one_line(b"a b\n", false), b"a b\n");
-        assert_eq!(
-            one_line(b"a\nb\x1b[2J\x07\n", false),
-            b"a\\nb\\u{1b}[2J\\u{7}\n"
-        );
-        assert_eq!(
-            one_line("ä\u{9b}1m".as_bytes(), false),
-            "ä\\u{9b}1m".as_bytes()
-        );
-        assert_eq!(one_line(b"\x1b[2ma\rb\n", true), b"\x1b[2ma\\rb\n");
+        let plain = |text: &str| one_line(text.as_bytes(), Style::Plain);
+        assert_eq!(plain("a b\n"), b"a b\n");
+        assert_eq!(plain("a\nb\x1b[2J\x07\n"), b"a\\nb\\u{1b}[2J\\u{7}\n");
+        assert_eq!(plain("ä\u{9b}1m"), "ä\\u{9b}1m".as_bytes());
+        let coloured = one_line(b"\x1b[2ma\rb\n", Style::Colour);
+        assert_eq!(coloured, b"\x1b[2ma\\rb\n");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let text = "{\"a\":\"\u{7f}\u{9b}x\"}\n";
+        let line = one_line(text.as_bytes(), Style::Json);
+        assert_eq!(line, b"{\"a\":\"\\u007f\\u009bx\"}\n");
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(value["a"], "\u{7f}\u{9b}x");
     }
 }

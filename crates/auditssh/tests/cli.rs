@@ -118,6 +118,7 @@ fn every_command_has_a_manual_page() {
     assert_eq!(status(&run(&["man", pages.to_str().unwrap()])), 0);
     let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
     assert!(page("auditssh.1").contains("Exit status"));
+    assert!(page("containerssh-auditlog-decoder.1").contains("-file"));
     for command in COMMANDS {
         assert!(
             page(&format!("auditssh-{command}.1")).contains(".TH"),

@@ -62,7 +62,15 @@ pub(super) fn run(
             greet(greeting, &server, key)?;
         }
         notify(State::Ready);
+        let counters = server.counters();
         serve(server, signals, reload).await;
+        tracing::info!(
+            connections = counters.connections.value(),
+            logins = counters.logins.value(),
+            auth_failures = counters.auth_failures.value(),
+            recording_failures = counters.recording_failures.value(),
+            "connections are closed"
+        );
         end(&backend, &archive).await;
         anyhow::Ok(ExitCode::SUCCESS)
     });

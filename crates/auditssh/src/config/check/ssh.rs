@@ -82,7 +82,8 @@ fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {
             report.fault(key, "the path of a host key is empty");
         }
     }
-    if raw.hostkeys.is_empty() {
+    let mut named = raw.hostkeys.iter().map(|key| key.value.as_str());
+    if named.all(|path| path == DEFAULT_HOST_KEY) {
         return HostKeys::Made(DEFAULT_HOST_KEY.into());
     }
     HostKeys::Given(raw.hostkeys.iter().map(|key| (&key.value).into()).collect())

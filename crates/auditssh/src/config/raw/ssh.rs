@@ -20,8 +20,8 @@ pub(crate) struct Ssh {
     /// such.
     pub(crate) listen: At<OneOrMany<Address>>,
     /// Files with the server's private keys (OpenSSH format; Ed25519, RSA or ECDSA; not
-    /// encrypted). Without any, an Ed25519 key is kept in `/etc/auditssh/ssh_host_ed25519_key` and
-    /// made there at the first start.
+    /// encrypted). Without any, an Ed25519 key is kept in `/etc/auditssh/ssh_host_ed25519_key`;
+    /// that one is made if it is missing, any other must be there.
     pub(crate) hostkeys: Vec<At<String>>,
     /// A text shown before the login (RFC 4252, 5.4). None if it is empty.
     pub(crate) banner: String,
