@@ -1,0 +1,159 @@
+//! A connection in a line: who, when, from where, what ran, how it ended.
+
+#[cfg(test)]
+mod tests;
+
+use auditssh_log::extension::{FailedHandshake, Handshake};
+use auditssh_log::message::{Event, ExitSignal, Message, Stream, Text};
+
+/// Most programs of a connection that are named; more are only counted.
+pub const MOST_PROGRAMS: usize = 64;
+
+/// What stands in a table of connections.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Id of the connection.
+    pub connection_id: Text,
+    /// Unix time of the first message in nanoseconds.
+    pub start: Option<i64>,
+    /// Unix time of the last message in nanoseconds.
+    pub end: Option<i64>,
+    /// Whoever is logged in; else the last name that was offered.
+    pub user: Option<Text>,
+    /// Whether that name was proven.
+    pub authenticated: bool,
+    /// IP address of the client.
+    pub address: Option<Text>,
+    /// Identification string of the client.
+    pub client_version: Option<Text>,
+    /// What ran, in order; the first [`MOST_PROGRAMS`].
+    pub programs: Vec<Program>,
+    /// How many programs ran.
+    pub program_count: u64,
+    /// How many messages there are.
+    pub messages: u64,
+    /// Bytes recorded from the client.
+    pub bytes_in: u64,
+    /// Bytes recorded to the client.
+    pub bytes_out: u64,
+    /// Why the login failed.
+    pub failure: Option<Text>,
+    /// Whether the log has its last message.
+    pub disconnected: bool,
+}
+
+/// One program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// The channel it ran on.
+    pub channel: Option<u64>,
+    /// What it is.
+    pub what: What,
+    /// How it ended, as far as the log says.
+    pub exit: Option<Exit>,
+}
+
+/// What a channel started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A shell.
+    Shell,
+    /// A command line.
+    Exec(Text),
+    /// A subsystem.
+    Subsystem(Text),
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With a status.
+    Status(u32),
+    /// By a signal.
+    Signal(ExitSignal),
+}
+
+impl Summary {
+    /// Takes a message.
+    pub fn push(&mut self, message: &Message) {
+        if self.start.is_none() {
+            self.connection_id = message.connection_id.clone();
+            self.start = Some(message.timestamp);
+        }
+        self.end = Some(message.timestamp);
+        self.messages += 1;
+        let channel = message.channel_id;
+        match &message.event {
+            Event::Connect(connect) => self.address = Some(connect.remote_addr.clone()),
+            Event::Disconnect => self.disconnected = true,
+            Event::HandshakeSuccessful(login) => self.logged_in(&login.username, message),
+            Event::HandshakeFailed(failed) => {
+                self.failure = Some(failed.reason.clone());
+                let client = FailedHandshake::from_extra(&message.extra).client_version;
+                self.client_version = client.or(self.client_version.take());
+            }
+            Event::Shell(_) => self.started(channel, What::Shell),
+            Event::Exec(exec) => self.started(channel, What::Exec(exec.program.clone())),
+            Event::Subsystem(subsystem) => {
+                self.started(channel, What::Subsystem(subsystem.subsystem.clone()));
+            }
+            Event::ExitStatus(exit) => self.exited(channel, Exit::Status(exit.exit_status)),
+            Event::ExitSignal(signal) => self.exited(channel, Exit::Signal(signal.clone())),
+            Event::RequestFailed(_) => {}
+            Event::Io(io) if io.stream == Stream::Stdin => self.bytes_in += io.data.len() as u64,
+            Event::Io(io) => self.bytes_out += io.data.len() as u64,
+            event => self.offered(event),
+        }
+    }
+
+    /// The summary of everything that was taken.
+    #[must_use]
+    pub fn finish(self) -> Self {
+        self
+    }
+
+    /// From the first message to the last, in nanoseconds.
+    pub fn duration(&self) -> Option<u64> {
+        let (start, end) = (self.start?, self.end?);
+        u64::try_from(i128::from(end) - i128::from(start)).ok()
+    }
+
+    fn logged_in(&mut self, username: &Text, message: &Message) {
+        let handshake = Handshake::from_extra(&message.extra);
+        let proven = handshake.authenticated_username;
+        self.user = Some(proven.unwrap_or_else(|| username.clone()));
+        self.authenticated = true;
+        self.client_version = handshake.client_version.or(self.client_version.take());
+    }
+
+    fn offered(&mut self, event: &Event) {
+        let name = match event {
+            Event::AuthPassword(auth) => &auth.username,
+            Event::AuthPubKey(auth) => &auth.username,
+            Event::KeyboardInteractiveChallenge(auth) => &auth.username,
+            _ => return,
+        };
+        if !self.authenticated {
+            self.user = Some(name.clone());
+        }
+    }
+
+    fn started(&mut self, channel: Option<u64>, what: What) {
+        self.program_count += 1;
+        if self.programs.len() < MOST_PROGRAMS {
+            let exit = None;
+            self.programs.push(Program {
+                channel,
+                what,
+                exit,
+            });
+        }
+    }
+
+    fn exited(&mut self, channel: Option<u64>, exit: Exit) {
+        let mut programs = self.programs.iter_mut().rev();
+        if let Some(program) = programs.find(|program| program.channel == channel) {
+            program.exit = Some(exit);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+use super::*;
+use auditssh_log::message::{
+    AuthPassword, Connect, Exec, ExitStatus, HandshakeSuccessful, Io, Shell,
+};
+
+fn summary(events: Vec<(Option<u64>, Event)>) -> Summary {
+    let mut summary = Summary::default();
+    for (time, (channel, event)) in (100..).zip(events) {
+        summary.push(&Message::new("id", time, channel, event));
+    }
+    summary.finish()
+}
+
+fn exec(program: &str) -> Event {
+    Event::Exec(Exec {
+        request_id: 0,
+        program: program.into(),
+    })
+}
+
+fn offered(name: &str) -> Event {
+    Event::AuthPassword(AuthPassword {
+        username: name.into(),
+        password: None,
+    })
+}
+
+#[test]
+fn a_session_in_a_line() {
+    let io = |stream: u64| {
+        Event::Io(Io {
+            stream: stream.into(),
+            data: vec![0; 5],
+        })
+    };
+    let status = |exit_status| Event::ExitStatus(ExitStatus { exit_status });
+    let found = summary(vec![
+        (
+            None,
+            Event::Connect(Connect {
+                remote_addr: "::1".into(),
+                country: "XX".into(),
+            }),
+        ),
+        (None, offered("root")),
+        (
+            None,
+            Event::HandshakeSuccessful(HandshakeSuccessful {
+                username: "alice".into(),
+            }),
+        ),
+        (Some(1), exec("make")),
+        (Some(2), Event::Shell(Shell::default())),
+        (Some(1), io(0)),
+        (Some(1), io(1)),
+        (Some(1), io(2)),
+        (Some(1), status(2)),
+        (None, Event::Disconnect),
+    ]);
+    assert_eq!(found.user, Some("alice".into()));
+    assert!(found.authenticated && found.disconnected);
+    assert_eq!(found.duration(), Some(9));
+    assert_eq!(
+        (found.bytes_in, found.bytes_out, found.messages),
+        (5, 10, 10)
+    );
+    let make = Program {
+        channel: Some(1),
+        what: What::Exec("make".into()),
+        exit: Some(Exit::Status(2)),
+    };
+    let shell = Program {
+        channel: Some(2),
+        what: What::Shell,
+        exit: None,
+    };
+    assert_eq!(found.programs, [make, shell]);
+}
+
+#[test]
+fn a_name_that_was_only_offered_is_not_proven() {
+    let found = summary(vec![(None, offered("root")), (None, offered("admin"))]);
+    assert_eq!(
+        (found.user, found.authenticated),
+        (Some("admin".into()), false)
+    );
+    assert_eq!((found.disconnected, found.messages), (false, 2));
+    assert_eq!(summary(vec![]), Summary::default());
+}
+
+#[test]
+fn programs_are_held_within_bounds() {
+    let found = summary((0..1000).map(|n| (Some(n), exec("x"))).collect());
+    assert_eq!(
+        (found.programs.len(), found.program_count),
+        (MOST_PROGRAMS, 1000)
+    );
+}
