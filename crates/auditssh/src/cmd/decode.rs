@@ -1,16 +1,127 @@
 //! `auditssh decode`.
 
+mod filter;
+mod input;
+mod print;
+#[cfg(test)]
+mod tests;
+
+use crate::cli;
+use anyhow::Context as _;
+use auditssh_log::codec::{DecodeError, Decoder, End};
+use filter::{Filter, Type, When};
+use print::Printer;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const AFTER_HELP: &str = "\
+Times for --since and --until are RFC 3339 (2026-01-31T12:00:00Z), Unix time in nanoseconds, or \
+a duration before the last message of the log (90s, 5m, 1h30m).
+
+Exit status:
+  0  the log was read to its end: it is complete, was closed by recovery, or is still open
+  1  wrong usage, or the log could not be opened or read
+  2  the log is cut or damaged; what precedes that was printed";
+
 /// Print a log as JSON lines, or as text for people
+///
+/// The lines have the shape of ContainerSSH's decoder, and beside it what AuditSSH adds: further
+/// keys, and the bytes of texts that are not UTF-8. Bytes are base64. A log that is still being
+/// written is read up to its last message. Reads logs of ContainerSSH as well.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Args {
     /// The log; `-` reads standard input
     file: PathBuf,
+    /// Text for people: one readable line per event, control characters escaped
+    #[arg(long)]
+    text: bool,
+    /// With --text: the output exactly as it appeared, control sequences included
+    ///
+    /// Only for logs that you trust: they can control your terminal.
+    #[arg(long, requires = "text")]
+    raw: bool,
+    /// Write times in JSON as RFC 3339 text: many readers round nanosecond numbers
+    #[arg(long, conflicts_with = "text")]
+    rfc3339: bool,
+    /// Only messages of these channels
+    #[arg(long, value_name = "N")]
+    channel: Vec<u64>,
+    /// Only messages of these types: numbers, or names as in `typeId`
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<Type>,
+    /// Only messages from this time on
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Only messages up to this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+    /// Go on until the log ends, as it is written
+    #[arg(long, short)]
+    follow: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Args { file } = args;
-    anyhow::bail!("decode is not in this build ({})", file.display())
+    let filter = Filter {
+        channels: args.channel.clone(),
+        types: args.types.clone(),
+        since: args
+            .since
+            .map(|when| input::resolve(when, &args.file))
+            .transpose()?,
+        until: args
+            .until
+            .map(|when| input::resolve(when, &args.file))
+            .transpose()?,
+    };
+    let input = input::open(&args.file, args.follow)?;
+    let live = args.follow || input::is_standard(&args.file);
+    let printer = match (args.text, args.raw) {
+        (true, true) => Printer::raw(),
+        (true, false) => Printer::text(),
+        (false, _) => Printer::json(args.rfc3339),
+    };
+    print(input, printer, &filter, live).with_context(|| args.file.display().to_string())
+}
+
+fn print(
+    input: impl Read,
+    mut printer: Printer,
+    filter: &Filter,
+    live: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut decoder = Decoder::new(input);
+    for message in decoder.by_ref() {
+        match message {
+            Ok(message) if filter.passes(&message) => {
+                printer.message(&message)?;
+                if live {
+                    printer.flush()?;
+                }
+            }
+            Ok(_) => {}
+            Err(error @ DecodeError::Read { .. }) => {
+                printer.flush()?;
+                return Err(error.into());
+            }
+            Err(error) => printer.error(&error.to_string())?,
+        }
+    }
+    let end = decoder.end();
+    if end == Some(End::Cut) {
+        let offset = decoder.offset();
+        printer.error(&format!(
+            "the log is cut: it ends early, at offset {offset}"
+        ))?;
+    }
+    printer.finish()?;
+    Ok(ExitCode::from(match end {
+        Some(End::Complete | End::Recovered | End::Open) => cli::OK,
+        Some(End::Cut | End::Damaged) | None => cli::DAMAGED,
+    }))
 }

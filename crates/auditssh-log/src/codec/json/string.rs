@@ -7,9 +7,9 @@ use std::io::{self, Write};
 /// Multiple of three, so that base64 pads only at the end.
 const CHUNK: usize = 3 * 1024;
 
-/// Writes the line by which a decoder reports an error: `{"error": "…"}`.
+/// Writes the line by which a decoder reports an error: `{"error":"…"}`.
 pub fn error(text: &str, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(b"{\"error\": ")?;
+    out.write_all(b"{\"error\":")?;
     string(text.as_bytes(), out)?;
     out.write_all(b"}")
 }

@@ -1,0 +1,73 @@
+use super::filter::{Filter, Type, When};
+use auditssh_log::{Event, Message};
+
+fn message(channel: Option<u64>, timestamp: i64) -> Message {
+    Message::new("c", timestamp, channel, Event::Close)
+}
+
+#[test]
+fn times_are_read_in_three_ways() {
+    assert_eq!(
+        "1700000000000000001".parse(),
+        Ok(When::At(1_700_000_000_000_000_001))
+    );
+    assert_eq!(
+        "2023-11-14T22:13:20.000000001Z".parse(),
+        Ok(When::At(1_700_000_000_000_000_001))
+    );
+    assert_eq!(
+        "2023-11-15T00:13:20+02:00".parse(),
+        Ok(When::At(1_700_000_000_000_000_000))
+    );
+    assert_eq!("90s".parse(), Ok(When::BeforeEnd(90_000_000_000)));
+    assert_eq!("1h30m".parse(), Ok(When::BeforeEnd(5_400_000_000_000)));
+    for wrong in [
+        "",
+        "yesterday",
+        "2023-11-14",
+        "-5m",
+        "9999999999999999999999",
+    ] {
+        assert!(wrong.parse::<When>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn types_are_numbers_or_names() {
+    assert_eq!("499".parse(), Ok(Type(499)));
+    assert_eq!("x11-req".parse(), Ok(Type(409)));
+    assert_eq!("handshake_failed".parse(), Ok(Type(198)));
+    assert_eq!("777".parse(), Ok(Type(777)));
+    let error = "exec2".parse::<Type>().expect_err("no type");
+    assert!(error.contains("exec, "), "{error}");
+}
+
+#[test]
+fn filters_pass_what_fits_all_of_them() {
+    assert!(Filter::default().passes(&message(None, 0)));
+    let filter = Filter {
+        channels: vec![1, 2],
+        types: vec![Type(497), Type(1)],
+        since: Some(10),
+        until: Some(20),
+    };
+    for (channel, time, passes) in [
+        (Some(1), 10, true),
+        (Some(2), 20, true),
+        (Some(3), 15, false),
+        (None, 15, false),
+        (Some(1), 9, false),
+        (Some(1), 21, false),
+    ] {
+        assert_eq!(
+            filter.passes(&message(channel, time)),
+            passes,
+            "{channel:?} {time}"
+        );
+    }
+    let other = Filter {
+        types: vec![Type(1)],
+        ..Filter::default()
+    };
+    assert!(!other.passes(&message(Some(1), 15)));
+}
