@@ -44,7 +44,7 @@ use std::time::Duration;
 /// Bytes of the largest packet of data that a client may send.
 const PACKET_BYTES: u32 = 32 * 1024;
 /// How long keys are used (RFC 4253, 9).
-const KEY_LIFETIME: Duration = Duration::from_secs(3600);
+const KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// Refusals beyond those that reach us (bad signatures, unknown methods, `none`) before the
 /// library ends the connection by itself.
 const HIDDEN_REFUSALS: usize = 4;

@@ -4,5 +4,7 @@ mod client;
 mod flow;
 mod limits;
 mod login;
+mod memory;
 mod program;
+mod record;
 mod server;

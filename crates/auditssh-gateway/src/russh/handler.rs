@@ -87,9 +87,10 @@ fn reject() -> Auth {
 }
 
 fn reply(id: ChannelId, good: Result<bool, Ended>, session: &mut Session) -> Result<(), Ended> {
-    match good? {
-        true => session.channel_success(id)?,
-        false => session.channel_failure(id)?,
+    if good? {
+        session.channel_success(id)?;
+    } else {
+        session.channel_failure(id)?;
     }
     Ok(())
 }

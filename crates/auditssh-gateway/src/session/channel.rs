@@ -135,9 +135,10 @@ impl Channel {
     /// The client has closed the channel. Recorded before the SSH library answers that.
     pub(crate) async fn closed(&self, link: &Link) -> Result<(), Ended> {
         link.remove(self.key);
-        let recorded = match self.mark_closed() {
-            true => link.record(self.entry(Event::Close)).await,
-            false => Ok(()),
+        let recorded = if self.mark_closed() {
+            link.record(self.entry(Event::Close)).await
+        } else {
+            Ok(())
         };
         self.abandon().await;
         recorded
@@ -146,6 +147,11 @@ impl Channel {
     /// Ends what was started on the channel.
     pub(super) async fn abandon(&self) {
         self.gone.cancel();
+        self.end_session().await;
+    }
+
+    /// The session is over; nothing is told to it any more.
+    pub(super) async fn end_session(&self) {
         self.inbox.close();
         self.state.lock().await.session = None;
     }
@@ -164,7 +170,8 @@ impl Channel {
 
     /// Writes to the standard error of the session.
     pub(super) async fn tell(&self, link: &Link, text: String, recorded: bool) {
-        if !self.state.lock().await.started || self.gone.is_cancelled() {
+        let state = self.state.lock().await;
+        if !state.started || state.session.is_none() || self.gone.is_cancelled() {
             return;
         }
         if recorded {
@@ -176,6 +183,7 @@ impl Channel {
                 return;
             }
         }
+        drop(state);
         let _ = self.outlet.stderr(text.into()).await;
     }
 }

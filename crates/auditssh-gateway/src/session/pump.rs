@@ -70,11 +70,12 @@ async fn carry(
     };
     let input = async {
         feed(&channel.inbox, stdin).await;
-        std::future::pending().await
+        // The end of the input is not the end of the program.
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         sent = output => sent?,
-        never = input => never,
+        () = input => {}
     }
     link.record(channel.entry(Event::CloseWrite)).await?;
     channel.outlet.eof().await
@@ -143,6 +144,7 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
         link.record(channel.entry(event(&ended, request_id)))
             .await?;
         channel.outlet.exit(&ended).await?;
+        channel.end_session().await;
         if channel.mark_closed() {
             link.record(channel.entry(Event::Close)).await?;
         }

@@ -37,6 +37,7 @@ impl TestClient {
     pub(super) async fn connect(server: &TestServer) -> Self {
         let config = Arc::new(client::Config {
             inactivity_timeout: None,
+            nodelay: true,
             ..client::Config::default()
         });
         let connecting = client::connect(config, server.address, Trusting);

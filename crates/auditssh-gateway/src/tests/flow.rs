@@ -193,26 +193,3 @@ async fn a_shutdown_tells_the_sessions_and_ends_them_in_time() {
     assert!(before.elapsed() < Duration::from_secs(8));
     assert_eq!(server.programs.sessions.load(Ordering::SeqCst), 0);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn opening_and_refusing_ten_thousand_channels_costs_no_memory() {
-    let server = TestServer::with(|settings| settings.limits.session_channels = 1).await;
-    let client = TestClient::login(&server).await;
-    let _held = client.open().await.unwrap();
-    let refuse = async |count: usize| {
-        for _ in 0..count {
-            assert!(client.open().await.is_err());
-        }
-    };
-    refuse(1000).await;
-    let before = resident();
-    refuse(10_000).await;
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 8 * MIB, "{grown} bytes");
-}
-
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size()
-}

@@ -27,13 +27,17 @@ impl TestServer {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::into(Archive::none(), change).await
+    }
+
+    pub(super) async fn into(archive: Archive, change: impl FnOnce(&mut Settings)) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut settings = Settings::new(any, HostKey::ephemeral().unwrap());
         settings.limits.rejection_time = Duration::from_millis(10);
         change(&mut settings);
         let programs: Arc<Programs> = Arc::default();
         let backend = Arc::new(Arc::clone(&programs));
-        let server = Server::bind(settings, Archive::none(), backend, users())
+        let server = Server::bind(settings, archive, backend, users())
             .await
             .unwrap();
         let shutdown = CancellationToken::new();
