@@ -74,6 +74,20 @@ def test_the_end_does_not_wait_for_nothing(make_server):
     assert time.monotonic() - begun < 20
 
 
+def test_a_second_signal_ends_at_once(make_server):
+    """The logs that are open then are recovered at the next start."""
+    server = make_server(limits={"shutdownGrace": "60s"}).start()
+    session = held(server)
+    server.process.send_signal(signal.SIGTERM)
+    until(lambda: "SIGTERM" in server.said(), what="a word about the first")
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 1
+    session.communicate(timeout=30)
+    assert len(server.open_logs()) == 1
+    server.start()
+    until(lambda: not server.open_logs(), what="recovery")
+
+
 def test_a_second_instance_is_refused(server):
     other = server.directory / "other.yaml"
     config = json.loads(server.config_file.read_text())
