@@ -40,6 +40,6 @@ pub use directory::{DirectoryError, is_id, is_live};
 pub use entry::Entry;
 pub use error::{CreateError, OpenError, RecordError, Refusal};
 pub use recorder::{Commit, Recorder};
-pub use recovery::{Recovered, RecoveryError};
+pub use recovery::{Recovered, RecoveryError, recover};
 pub use settings::{OnFailure, Settings, Sync};
 pub use status::{Counters, Status};

@@ -15,8 +15,10 @@
 
 mod frames;
 
-use crate::directory::{is_id, tail_name, tail_owner};
+use crate::directory::{self, is_id, tail_name, tail_owner};
 use crate::disk::{Disk, DiskFile, read_full, uninterrupted, write_all};
+use crate::error::OpenError;
+use crate::settings::Settings;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Chain, Chunk, Deflate, End, Ending, Flags, Members, SigningKey, Step};
 pub(crate) use frames::chunk_of;
@@ -64,6 +66,27 @@ pub(crate) struct Recovery<'a> {
     pub(crate) format: Format,
     pub(crate) key: Option<&'a SigningKey>,
     pub(crate) deflate: Deflate,
+}
+
+/// Completes every log that a crash left open in the directory of `settings`, whose format and key
+/// are used, and hands on what became of each. Takes the directory's lock meanwhile.
+pub fn recover<E>(
+    settings: &Settings,
+    mut each: impl FnMut(&str, Result<Recovered, RecoveryError>) -> Result<(), E>,
+) -> Result<Result<(), E>, OpenError> {
+    let (disk, _lock) = directory::take(settings)?;
+    let mut recovery = Recovery {
+        disk: &disk,
+        format: settings.format,
+        key: settings.signing_key.as_ref(),
+        deflate: Deflate::new(),
+    };
+    for id in leftovers(&disk).map_err(OpenError::Recovery)? {
+        if let Err(stop) = each(&id, recovery.run(&id)) {
+            return Ok(Err(stop));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// The logs that a crash may have left open: those with tails, and those that end before their

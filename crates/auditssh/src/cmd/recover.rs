@@ -1,16 +1,74 @@
 //! `auditssh recover`.
 
+use crate::cli;
+use anyhow::{Context as _, ensure};
+use auditssh_archive::key::signing_key;
+use auditssh_archive::{Recovered, RecoveryError, Settings, recover};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Complete the logs that a crash left open
+///
+/// The server does the same at its start. Each log is completed up to the last message whose
+/// effect anyone can have seen, and marked as recovered. A log that no crash leaves so is not
+/// touched: see `auditssh salvage`. The exit status is 2 if there was such a log or a damaged
+/// tail, else 1 if a log could not be recovered. A directory that a server uses is refused.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The directory of the logs
     directory: PathBuf,
+    /// A file with the Ed25519 private key (`audit.signingKey`) that signs what is completed
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Args { directory } = args;
-    anyhow::bail!("recover is not in this build ({})", directory.display())
+    let directory = &args.directory;
+    ensure!(directory.is_dir(), "{}: no directory", directory.display());
+    let mut settings = Settings::new(directory);
+    // It was fit for the server; nothing is opened to anyone here.
+    settings.allow_insecure = true;
+    if let Some(path) = &args.signing_key {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{}: the key cannot be read", path.display()))?;
+        settings.signing_key =
+            Some(signing_key(&text).with_context(|| path.display().to_string())?);
+    }
+    let mut out = io::stdout().lock();
+    let mut worst = cli::OK;
+    recover(&settings, |id, result| {
+        let (code, text) = told(&result);
+        worst = worst.max(code);
+        writeln!(out, "{id}  {text}")
+    })??;
+    Ok(ExitCode::from(worst))
+}
+
+fn told(result: &Result<Recovered, RecoveryError>) -> (u8, String) {
+    match result {
+        Ok(Recovered::Closed) => (cli::OK, "was complete; its tails are removed".into()),
+        Ok(Recovered::Log {
+            messages,
+            damaged: false,
+        }) => (
+            cli::OK,
+            format!("recovered, {messages} messages from its tails"),
+        ),
+        Ok(Recovered::Log { messages, .. }) => (
+            cli::DAMAGED,
+            format!(
+                "recovered, {messages} messages from its tails, but a tail is damaged; it is kept \
+                 for `auditssh salvage`"
+            ),
+        ),
+        Ok(Recovered::Refused(reason)) => (
+            cli::DAMAGED,
+            format!("not touched: {reason}; see `auditssh salvage`"),
+        ),
+        Err(error) => (
+            cli::FAILURE,
+            format!("not recovered: {}: {}", error.doing, error.source),
+        ),
+    }
 }
