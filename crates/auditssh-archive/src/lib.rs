@@ -31,6 +31,7 @@ mod spool;
 mod status;
 mod sync;
 mod syncer;
+pub mod testing;
 mod ticker;
 pub mod verify;
 

@@ -268,7 +268,7 @@ impl Walk {
                 break end;
             }
         };
-        let blank = members.ending().is_none() && is_blank(log, length)?;
+        let blank = members.ending().is_none() && is_blank(log)?;
         Ok(Self {
             chain: members.chain().clone(),
             proven: members.proven(),
@@ -285,6 +285,10 @@ impl Walk {
     fn refusal(&self, run: &Run<'_>) -> Option<String> {
         let rest = self.length - self.proven.min(self.length);
         match self.end {
+            // A power cut may keep a member and lose the header before it.
+            None if run.chunks.is_empty() && rest > HEADER_LENGTH as u64 + FINAL_AT_MOST => {
+                Some("its header was never written, and no tail holds its messages".to_owned())
+            }
             None | Some(End::Prefix { .. } | End::Final) => None,
             Some(End::Foreign) => Some("it is not a log of ours".to_owned()),
             Some(End::Altered(damage)) if damage.kind.is_trailing() || self.proven == 0 => {
@@ -299,11 +303,8 @@ impl Walk {
     }
 }
 
-/// Whether not even the header was written: a power cut leaves an empty file, or zeros.
-fn is_blank(log: &Arc<dyn DiskFile>, length: u64) -> io::Result<bool> {
-    if length > HEADER_LENGTH as u64 {
-        return Ok(false);
-    }
+/// Whether the header was not written: a power cut leaves an empty file, or zeros.
+fn is_blank(log: &Arc<dyn DiskFile>) -> io::Result<bool> {
     let mut bytes = [0; HEADER_LENGTH];
     let length = read_full(&**log, &mut bytes, 0)?;
     let written = bytes.get(..length).unwrap_or_default();

@@ -1,5 +1,11 @@
 //! The write path on a real directory: what is recorded is read back, finished, open or recovered.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test"
+)]
+
 use auditssh_archive::disk::LocalDisk;
 use auditssh_archive::reader::LogReader;
 use auditssh_archive::verify::{Verdict, verify};

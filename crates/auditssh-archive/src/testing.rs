@@ -1,0 +1,42 @@
+//! Disks and clocks that misbehave, to test against: nothing of the product uses them.
+
+mod faulty;
+mod power;
+
+pub use faulty::{Fault, FaultyDisk, Plan};
+pub use power::PowerDisk;
+
+use crate::clock::Clock;
+use auditssh_log::tail::Stamp;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A clock that goes only when it is told to.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    wall: AtomicI64,
+    mono: AtomicU64,
+}
+
+impl ManualClock {
+    /// Time passes.
+    pub fn advance(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.mono.fetch_add(nanoseconds, Ordering::Relaxed);
+        self.jump(i64::try_from(nanoseconds).unwrap_or(i64::MAX));
+    }
+
+    /// Someone sets the wall clock, by so many nanoseconds.
+    pub fn jump(&self, nanoseconds: i64) {
+        self.wall.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Stamp {
+        Stamp {
+            wall: self.wall.load(Ordering::Relaxed),
+            mono: self.mono.load(Ordering::Relaxed),
+        }
+    }
+}
