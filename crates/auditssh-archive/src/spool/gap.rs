@@ -21,6 +21,11 @@ pub(super) struct Lost {
     again: u64,
 }
 
+fn later(log: &Log) -> u64 {
+    let tick = u64::try_from(log.shared.settings.tick.as_nanos()).unwrap_or(u64::MAX);
+    log.shared.clock.now().mono.saturating_add(tick)
+}
+
 impl Spool {
     /// Counts the backlog as missing, but for the end of the log, which is tried again.
     pub(super) fn lose(&mut self, log: &Arc<Log>, error: &RecordError) {
@@ -43,7 +48,7 @@ impl Spool {
         }
         self.backlog.frames.drain(..at);
         let (from, to) = times.unwrap_or_default();
-        let again = log.shared.clock.now().mono + 1_000_000_000;
+        let again = later(log);
         let lost = self.lost.get_or_insert(Lost {
             messages: 0,
             bytes: 0,
@@ -66,7 +71,7 @@ impl Spool {
     /// It did not work again.
     pub(super) fn postpone(&mut self, log: &Log, error: &RecordError) {
         if let Some(lost) = &mut self.lost {
-            lost.again = log.shared.clock.now().mono + 1_000_000_000;
+            lost.again = later(log);
         }
         tracing::debug!(connection = %log.id, %error, "a gap cannot be recorded yet");
     }
