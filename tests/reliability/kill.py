@@ -23,9 +23,11 @@ from server import Server
 
 def settle(folder):
     """Waits until the programs behind the sessions have ended (their files no longer grow)."""
-    sizes = None
-    while sizes != (sizes := [p.stat().st_size for p in sorted(folder.iterdir())]):
-        time.sleep(0.15)
+    sizes, quiet = None, 0
+    while quiet < 4:
+        now = [p.stat().st_size for p in sorted(folder.iterdir())]
+        sizes, quiet = now, quiet + 1 if now == sizes else 0
+        time.sleep(0.1)
 
 
 async def attack(server, folder, sessions, number, dice):
@@ -63,7 +65,7 @@ def main():
     began, lost, logs, volume, slowest = time.monotonic(), 0, 0, 0, 0.0
     server.start()
     for number in range(given.kills):
-        folder = home / "backends"
+        folder = home / f"backends-{number}"
         load = asyncio.run(attack(server, folder, given.sessions, number, dice))
         settle(folder)
         if dice.random() < 0.3:  # recovery may itself be killed
@@ -82,7 +84,7 @@ def main():
         for log in server.audit.iterdir():
             if "." not in log.name:
                 log.unlink()
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     server.stop()
     seconds = time.monotonic() - began
     print(
@@ -90,7 +92,7 @@ def main():
         f"slowest start {slowest:.2f} s, {seconds:.0f} s, seed {given.seed}, losses {lost}"
     )
     if not given.keep or not lost:
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)
     sys.exit(1 if lost else 0)
 
 
