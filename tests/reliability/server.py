@@ -28,7 +28,7 @@ users:
   load:
     authorizedKeys: ["{key}"]
 backend: local
-local: {{user: self, shell: /bin/bash, allowRoot: true}}
+local: {{user: self, shell: /bin/sh, allowRoot: true}}
 limits:
   unauthenticated: 1000
   unauthenticatedPerSource: 1000
