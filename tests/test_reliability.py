@@ -25,7 +25,7 @@ def run(script: str, *options: str) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_100_kills_lose_nothing():
     assert "losses 0" in run("kill.py", "--kills", "100")
 
