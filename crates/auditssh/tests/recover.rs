@@ -1,6 +1,6 @@
 //! `auditssh recover` and `auditssh salvage` as they are called, on what a crash left.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use auditssh_log::codec::{Format, encode};
 use auditssh_log::message::{Connect, Event};
