@@ -74,7 +74,7 @@ impl Archive {
             counters: Counters::default(),
             writers: (0..WRITERS).map(|_| Queue::new()).collect(),
             sealers: (0..SEALERS).map(|_| Queue::new()).collect(),
-            syncs: Queue::new(),
+            syncers: (0..SYNCERS).map(|_| Queue::new()).collect(),
             ticks: Queue::new(),
             live: Mutex::new(HashMap::new()),
             left: Mutex::new(left.into_iter().collect()),
@@ -171,7 +171,7 @@ fn threads(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
             let shared = Arc::clone(shared);
             start(
                 format!("log-sync-{thread}"),
-                Box::new(move || syncer::run(&shared)),
+                Box::new(move || syncer::run(&shared, thread)),
             )?;
         }
     }

@@ -18,7 +18,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// How many bytes of events may wait for their writer, besides one message.
+/// How many bytes of events may wait for their writer, besides one message and how the session
+/// ends.
 const WAITING: usize = 1 << 20;
 
 /// The state of one log.
@@ -144,7 +145,7 @@ impl Log {
         {
             return Err(error.clone());
         }
-        if order.waiting.frames.len() > WAITING {
+        if order.waiting.frames.len() > WAITING && !closes(&event) {
             return Err(RecordError::Behind);
         }
         let ticket = order.ticket;

@@ -96,6 +96,9 @@ impl LogReader {
     /// Fills `ready`; leaves it empty at the end.
     fn advance(&mut self) -> io::Result<()> {
         while self.state == State::Reading {
+            // Asked first: a log that is closed while we look has its last members before its
+            // tails are gone.
+            let written = self.tails.exist();
             let bytes = match self.frames()? {
                 Some(bytes) => Some(bytes),
                 None => self.member()?,
@@ -107,7 +110,8 @@ impl LogReader {
                 }
                 Some(_) => {}
                 None if self.state != State::Reading => {}
-                None if self.follow && self.tails.exist() => std::thread::sleep(PAUSE),
+                None if written && self.follow => std::thread::sleep(PAUSE),
+                None if written && !self.tails.exist() => {}
                 None => self.state = self.end()?,
             }
         }

@@ -174,7 +174,7 @@ fn settle(log: &Arc<Log>, names: bool, then: Then) {
         then,
     };
     if log.shared.syncs() {
-        log.shared.syncs.push(dirty);
+        log.shared.sync(dirty);
     } else {
         crate::syncer::settle(dirty);
     }
@@ -209,6 +209,8 @@ pub(crate) fn finished(log: &Arc<Log>) {
 }
 
 fn forget(log: &Log) {
+    // What is still to be synced of its tails holds the log itself.
+    lock(&log.dirty).clear();
     lock(&log.shared.live).remove(&log.id);
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) writers: Vec<Queue<Arc<Log>>>,
     pub(crate) sealers: Vec<Queue<Job>>,
-    pub(crate) syncs: Queue<Dirty>,
+    pub(crate) syncers: Vec<Queue<Dirty>>,
     /// Stops the thread that looks after everything once a tick.
     pub(crate) ticks: Queue<()>,
     /// Logs that are not closed.
@@ -46,6 +46,14 @@ impl Shared {
         }
     }
 
+    /// Files of one log are synced in the order in which they were written, so that no commit
+    /// overtakes one before it: they all go to the same thread.
+    pub(crate) fn sync(&self, dirty: Dirty) {
+        if let Some(queue) = self.syncers.get(place(&dirty.log.id, self.syncers.len())) {
+            queue.push(dirty);
+        }
+    }
+
     pub(crate) fn live(&self) -> Vec<Arc<Log>> {
         lock(&self.live).values().cloned().collect()
     }
@@ -66,7 +74,7 @@ impl Shared {
     pub(crate) fn close(&self) {
         self.writers.iter().for_each(Queue::close);
         self.sealers.iter().for_each(Queue::close);
-        self.syncs.close();
+        self.syncers.iter().for_each(Queue::close);
         self.ticks.close();
     }
 }

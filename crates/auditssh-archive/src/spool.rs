@@ -264,7 +264,7 @@ impl Spool {
             then,
         };
         if always {
-            log.shared.syncs.push(dirty(Then::Commit(end)));
+            log.shared.sync(dirty(Then::Commit(end)));
             return;
         }
         let mut known = lock(&log.dirty);

@@ -8,6 +8,7 @@ use crate::error::RecordError;
 use crate::log::Log;
 use crate::sealer;
 use crate::shared::Shared;
+use crate::spool;
 use crate::status::Counters;
 use std::collections::VecDeque;
 use std::io;
@@ -41,8 +42,11 @@ pub(crate) enum Then {
 }
 
 /// Runs until the queue is closed.
-pub(crate) fn run(shared: &Arc<Shared>) {
-    while let Some(batch) = shared.syncs.pop_all() {
+pub(crate) fn run(shared: &Arc<Shared>, thread: usize) {
+    let Some(queue) = shared.syncers.get(thread) else {
+        return;
+    };
+    while let Some(batch) = queue.pop_all() {
         let directory = sync_names(shared, &batch);
         let mut files: Vec<(Arc<dyn DiskFile>, io::Result<()>)> = Vec::new();
         for dirty in &batch {
@@ -107,4 +111,5 @@ fn poison(dirty: &Dirty, error: &io::Error) {
     log.fail(&error);
     log.progress.reject_all(&error);
     log.progress.close(Err(error));
+    spool::free(log);
 }

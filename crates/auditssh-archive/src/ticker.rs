@@ -19,12 +19,13 @@ const LADDER: [u64; 3] = [25, 10, 5];
 const FILES: u64 = 20;
 const LEFT: u64 = 5;
 
-/// Pushes what is dirty to the disk, every interval.
+/// Pushes what is dirty to the disk, twice an interval: what was written waits for one half of it at
+/// most, and the other is left for the sync.
 pub(crate) fn sync(shared: &Arc<Shared>, interval: Duration) {
-    while !shared.ticks.pause(interval) {
+    while !shared.ticks.pause(interval / 2) {
         for log in shared.live() {
             for dirty in std::mem::take(&mut *lock(&log.dirty)) {
-                shared.syncs.push(dirty);
+                shared.sync(dirty);
             }
         }
     }

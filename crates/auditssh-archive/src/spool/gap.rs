@@ -62,7 +62,7 @@ impl Spool {
         lost.again = again;
         if gone > 0 {
             lost.to = to;
-            log.progress.resolve(end);
+            self.publish(log, end);
         }
         log.gapped.store(true, Ordering::Release);
         Counters::add(&log.shared.counters.missing, gone as u64);

@@ -1,0 +1,317 @@
+//! What becomes of logs whose disk is slow or fails at the wrong moment: nothing stays behind,
+//! nothing is acknowledged before its time, and every end is an end.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use auditssh_archive::disk::{Disk, DiskFile, LocalDisk, Space, Status};
+use auditssh_archive::{Archive, OnFailure, RecordError, Recorder, Settings, Sync, SystemClock};
+use auditssh_log::message::{Event, Io, Stream};
+use auditssh_log::policy::Intercept;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// What a sync of a file does, by the file's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sluice {
+    Open,
+    /// Waits.
+    Shut,
+    /// Fails.
+    Broken,
+}
+
+/// A directory whose syncs of some files can be held up.
+#[derive(Debug)]
+struct Canal {
+    disk: LocalDisk,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    /// The rule for files whose names end like this.
+    rules: Mutex<Vec<(&'static str, Sluice)>>,
+    change: Condvar,
+}
+
+#[derive(Debug)]
+struct Barge {
+    name: String,
+    file: Arc<dyn DiskFile>,
+    gate: Arc<Gate>,
+}
+
+impl Gate {
+    fn set(&self, rules: &[(&'static str, Sluice)]) {
+        *self.rules.lock().unwrap() = rules.to_vec();
+        self.change.notify_all();
+    }
+
+    fn pass(&self, name: &str) -> io::Result<()> {
+        let mut rules = self.rules.lock().unwrap();
+        loop {
+            let rule = rules.iter().find(|(end, _)| name.ends_with(end));
+            match rule.map_or(Sluice::Open, |(_, sluice)| *sluice) {
+                Sluice::Open => return Ok(()),
+                Sluice::Broken => return Err(io::Error::from_raw_os_error(5)),
+                Sluice::Shut => rules = self.change.wait(rules).unwrap(),
+            }
+        }
+    }
+}
+
+impl Canal {
+    fn file(&self, name: &str, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(Barge {
+            name: name.to_owned(),
+            file,
+            gate: Arc::clone(&self.gate),
+        })
+    }
+}
+
+impl Disk for Canal {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(name, self.disk.create(name)?))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(name, self.disk.open(name)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn list(&self, each: &mut dyn FnMut(&str)) -> io::Result<()> {
+        self.disk.list(each)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.sync()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.gate.pass("*")?;
+        self.disk.sync_all()
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        self.disk.space()
+    }
+}
+
+impl DiskFile for Barge {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(bytes, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.file.allocate(length)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file.truncate(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.gate.pass(&self.name)?;
+        self.file.sync()
+    }
+
+    fn status(&self) -> io::Result<Status> {
+        self.file.status()
+    }
+}
+
+/// Opens the gate when a test ends, so that one that fails does not hang.
+struct Keeper(Arc<Gate>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.set(&[]);
+    }
+}
+
+impl std::ops::Deref for Keeper {
+    type Target = Gate;
+
+    fn deref(&self) -> &Gate {
+        &self.0
+    }
+}
+
+/// An archive in `home`, and what holds up its syncs.
+fn archive(home: &Path, sync: Sync, on_failure: OnFailure) -> (Archive, Keeper) {
+    let gate = Arc::new(Gate::default());
+    let canal = Canal {
+        disk: LocalDisk::new(File::open(home).unwrap().into(), None),
+        gate: Arc::clone(&gate),
+    };
+    let settings = Settings {
+        sync,
+        on_failure,
+        intercept: Intercept::ALL,
+        tick: Duration::from_millis(20),
+        ..Settings::new(home)
+    };
+    let archive = Archive::open_on(settings, Arc::new(canal), Arc::new(SystemClock)).unwrap();
+    (archive, Keeper(gate))
+}
+
+fn output(length: usize) -> Event {
+    Event::Io(Io {
+        stream: Stream::Stdout,
+        data: vec![b'x'; length],
+    })
+}
+
+/// Waits up to five seconds for something to become so.
+async fn until(what: &str, is: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !is() {
+        assert!(Instant::now() < end, "{what} does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Open descriptors of this process that lead into `home`.
+fn descriptors(home: &Path) -> usize {
+    std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter(|target| target.starts_with(home) && target != home)
+        .count()
+}
+
+fn open_logs(archive: &Archive) -> usize {
+    archive.status().unwrap().open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_closed_log_stays_in_memory() {
+    for sync in [
+        Sync::None,
+        Sync::Interval(Duration::from_secs(600)),
+        Sync::Always,
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let (archive, _) = archive(home.path(), sync, OnFailure::Terminate);
+        for _ in 0..20 {
+            let recorder = archive.create().await.unwrap();
+            recorder.append(output(10)).await.unwrap();
+            recorder.finish().await.unwrap();
+        }
+        until("the end of every log", || open_logs(&archive) == 0).await;
+        until("the release of every file", || {
+            descriptors(home.path()) == 0
+        })
+        .await;
+    }
+}
+
+/// Fills the first tail so that the next message goes to the second.
+async fn fill_chunk(recorder: &Recorder) {
+    for _ in 0..9 {
+        recorder.append(output(32 << 10)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_always_no_commit_overtakes_one_before_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (archive, gate) = archive(home.path(), Sync::Always, OnFailure::Terminate);
+    let recorder = archive.create().await.unwrap();
+    for _ in 0..7 {
+        recorder.append(output(32 << 10)).await.unwrap();
+    }
+    gate.set(&[(".tail0", Sluice::Shut)]);
+    // The chunk becomes full with a message whose sync is held up; the next one has a tail of its
+    // own, whose sync is not.
+    let first = recorder.append(output(64 << 10));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let second = recorder.append(output(10));
+    let overtaken = tokio::time::timeout(Duration::from_millis(500), second).await;
+    assert!(
+        overtaken.is_err(),
+        "a later event counts as recorded before an earlier one is synced"
+    );
+    gate.set(&[]);
+    first.await.unwrap();
+    recorder.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_disk_does_not_keep_up_still_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let (archive, gate) = archive(home.path(), Sync::Always, OnFailure::Terminate);
+    let recorder = archive.create().await.unwrap();
+    fill_chunk(&recorder).await;
+    gate.set(&[("", Sluice::Shut)]);
+    let behind = async {
+        loop {
+            let mut commit = Box::pin(recorder.append(output(32 << 10)));
+            if let Ok(Err(RecordError::Behind)) =
+                tokio::time::timeout(Duration::from_millis(1), &mut commit).await
+            {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), behind)
+        .await
+        .expect("the queue has a bound");
+    let end = {
+        let recorder = recorder.clone();
+        tokio::spawn(async move { recorder.finish().await })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.set(&[]);
+    let end = tokio::time::timeout(Duration::from_secs(5), end)
+        .await
+        .unwrap()
+        .unwrap();
+    end.expect("the disconnect has a place however much waits");
+    until("the end of the log", || open_logs(&archive) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_sync_fails_while_its_writer_waits_is_let_go() {
+    let home = tempfile::tempdir().unwrap();
+    let interval = Sync::Interval(Duration::from_secs(600));
+    let (archive, gate) = archive(home.path(), interval, OnFailure::Terminate);
+    let recorder = archive.create().await.unwrap();
+    let name: &'static str = Box::leak(recorder.connection_id().to_owned().into_boxed_str());
+    gate.set(&[(name, Sluice::Shut)]);
+    // Two chunks are full, and neither is safe: the writer waits for a tail.
+    let mut commits = Vec::new();
+    for _ in 0..20 {
+        commits.push(recorder.append(output(32 << 10)));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    gate.set(&[(name, Sluice::Broken)]);
+    let last = tokio::time::timeout(Duration::from_secs(5), commits.pop().unwrap()).await;
+    last.expect("no commit waits for ever").unwrap_err();
+    tokio::time::timeout(Duration::from_secs(5), recorder.failed())
+        .await
+        .unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(5), recorder.finish()).await;
+    end.expect("the end does not hang").unwrap_err();
+    drop((commits, recorder));
+    until("the end of the log", || open_logs(&archive) == 0).await;
+    until("the release of every file", || {
+        descriptors(home.path()) == 0
+    })
+    .await;
+}
