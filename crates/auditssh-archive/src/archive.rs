@@ -226,13 +226,18 @@ fn files(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
         return Err(io::ErrorKind::StorageFull.into());
     }
     let format = shared.settings.format;
-    let file = uninterrupted(|| shared.disk.create(id))?;
     let header = format.header();
     let version = u32::try_from(format.version()).unwrap_or_default();
-    let tails = write_all(&*file, &header, 0)
-        .and_then(|()| Tails::begin(Arc::clone(&shared.disk), id, version));
-    match tails {
-        Ok(tails) => Ok(Arc::new(Log::new(
+    // The tail comes first and goes last: a log without one is not ours to complete.
+    let tails = Tails::begin(Arc::clone(&shared.disk), id, version)?;
+    let file = uninterrupted(|| shared.disk.create(id)).and_then(|file| {
+        write_all(&*file, &header, 0).inspect_err(|_| {
+            let _ = uninterrupted(|| shared.disk.remove(id));
+        })?;
+        Ok(file)
+    });
+    match file {
+        Ok(file) => Ok(Arc::new(Log::new(
             id.to_owned(),
             Arc::clone(shared),
             file,
@@ -240,8 +245,7 @@ fn files(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
             Seals::new(&header),
         ))),
         Err(error) => {
-            let _ = uninterrupted(|| shared.disk.remove(id));
-            let _ = shared.disk.remove(&tail_name(id, 0));
+            let _ = uninterrupted(|| shared.disk.remove(&tail_name(id, 0)));
             Err(error)
         }
     }

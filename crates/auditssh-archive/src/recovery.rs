@@ -15,7 +15,7 @@
 
 mod frames;
 
-use crate::directory::{self, is_id, tail_name, tail_owner};
+use crate::directory::{self, tail_name, tail_owner};
 use crate::disk::{Disk, DiskFile, read_full, uninterrupted, write_all};
 use crate::error::OpenError;
 use crate::settings::Settings;
@@ -29,6 +29,9 @@ use std::sync::Arc;
 
 /// How far a torn final member may reach: its layout is fixed, its length below this.
 const FINAL_AT_MOST: u64 = 512;
+
+/// How far torn members may reach that were not synced: two, each a chunk and a message.
+const ASIDE_AT_MOST: u64 = 64 << 20;
 
 /// What became of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,29 +92,17 @@ pub fn recover<E>(
     Ok(Ok(()))
 }
 
-/// The logs that a crash may have left open: those with tails, and those that end before their
-/// first member.
+/// The logs that a crash may have left open: those with tails. A tail is made before its log and
+/// removed after its end, so a log without one was complete; if it is not now, it was cut, and to
+/// complete it would hide that.
 pub(crate) fn leftovers(disk: &dyn Disk) -> io::Result<BTreeSet<String>> {
-    let (mut open, mut logs) = (BTreeSet::new(), Vec::new());
-    disk.list(&mut |name| match tail_owner(name) {
-        Some(id) => {
+    let mut open = BTreeSet::new();
+    disk.list(&mut |name| {
+        if let Some(id) = tail_owner(name) {
             open.insert(id.to_owned());
         }
-        None if is_id(name) => logs.push(name.to_owned()),
-        None => {}
     })?;
-    for id in logs {
-        if !open.contains(&id) && is_unbegun(disk, &id) {
-            open.insert(id);
-        }
-    }
     Ok(open)
-}
-
-/// A file that cannot be looked at is none of ours to mend.
-fn is_unbegun(disk: &dyn Disk, id: &str) -> bool {
-    let status = disk.open(id).and_then(|file| file.status());
-    status.is_ok_and(|status| status.length <= HEADER_LENGTH as u64)
 }
 
 impl Recovery<'_> {
@@ -127,17 +118,24 @@ impl Recovery<'_> {
             return Ok(Recovered::Closed);
         }
         let run = Run::of(&tails, &walk.chain);
-        if let Some(reason) = walk.refusal(&run) {
+        let beyond = tails.iter().flatten();
+        let unsynced = !beyond.clone().any(|tail| tail.holds_beyond(run.next));
+        if let Some(reason) = walk.refusal(&run, unsynced) {
             return Ok(Recovered::Refused(reason));
         }
         let format = walk.format.unwrap_or_else(|| self.format_of(&tails));
         let next = run.next;
+        let torn = run.chunks.is_empty() && walk.rest() > FINAL_AT_MOST;
+        if torn {
+            self.set_aside(id, &log, &walk)
+                .map_err(failed(id, "what is cut off cannot be kept"))?;
+        }
         self.complete(&log, &walk, format, &run)
             .map_err(failed(id, "the log cannot be completed"))?;
         let damaged = self.clear(id, &tails, next)?;
         Ok(Recovered::Log {
             messages: next - walk.chain.messages(),
-            damaged,
+            damaged: damaged || torn,
         })
     }
 
@@ -178,7 +176,12 @@ impl Recovery<'_> {
         run: &Run<'_>,
     ) -> io::Result<()> {
         let mut at = walk.proven;
-        uninterrupted(|| log.truncate(at))?;
+        if walk.rest() > 0 {
+            // Forced to the disk on its own: a second crash must not find the old end behind the
+            // new one.
+            uninterrupted(|| log.truncate(at))?;
+            uninterrupted(|| log.sync())?;
+        }
         let mut chain = walk.chain.clone();
         if at == 0 {
             let header = format.header();
@@ -235,6 +238,26 @@ impl Recovery<'_> {
         Ok(damaged)
     }
 
+    /// Copies what is cut off and in no tail, since it is all there is of its messages.
+    fn set_aside(&self, id: &str, log: &Arc<dyn DiskFile>, walk: &Walk) -> io::Result<()> {
+        let length = usize::try_from(walk.rest()).map_err(io::Error::other)?;
+        let mut bytes = vec![0; length];
+        let length = read_full(&**log, &mut bytes, walk.proven)?;
+        bytes.truncate(length);
+        for number in 0..16 {
+            match uninterrupted(|| self.disk.create(&format!(".{id}.damaged{number}"))) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    write_all(&*file, &bytes, 0)?;
+                    uninterrupted(|| file.sync())?;
+                    return uninterrupted(|| self.disk.sync());
+                }
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
     fn keep(&self, id: &str, name: &str) -> io::Result<()> {
         for number in 0..16 {
             match uninterrupted(|| self.disk.rename(name, &format!(".{id}.damaged{number}"))) {
@@ -281,12 +304,23 @@ impl Walk {
         })
     }
 
-    /// Why no crash can have left this.
-    fn refusal(&self, run: &Run<'_>) -> Option<String> {
-        let rest = self.length - self.proven.min(self.length);
+    /// Length of what is cut off.
+    fn rest(&self) -> u64 {
+        self.length.saturating_sub(self.proven)
+    }
+
+    /// Why no crash can have left this. The log may be `unsynced` if no tail holds a message that
+    /// its members do not: what is torn then never counted as safe. A member that was safe cannot
+    /// be torn, and tails of later chunks show that it was.
+    fn refusal(&self, run: &Run<'_>, unsynced: bool) -> Option<String> {
+        let rest = self.rest();
+        let unsynced = unsynced && rest <= ASIDE_AT_MOST;
         match self.end {
             // A power cut may keep a member and lose the header before it.
-            None if run.chunks.is_empty() && rest > HEADER_LENGTH as u64 + FINAL_AT_MOST => {
+            None if run.chunks.is_empty()
+                && rest > HEADER_LENGTH as u64 + FINAL_AT_MOST
+                && !unsynced =>
+            {
                 Some("its header was never written, and no tail holds its messages".to_owned())
             }
             None | Some(End::Prefix { .. } | End::Final) => None,
@@ -294,7 +328,11 @@ impl Walk {
             Some(End::Altered(damage)) if damage.kind.is_trailing() || self.proven == 0 => {
                 Some(damage.kind.to_string())
             }
-            Some(End::Altered(_)) if !run.chunks.is_empty() || rest <= FINAL_AT_MOST => None,
+            Some(End::Altered(_))
+                if !run.chunks.is_empty() || rest <= FINAL_AT_MOST || unsynced =>
+            {
+                None
+            }
             Some(End::Altered(damage)) => Some(format!(
                 "member {} at offset {}: {}, and no tail holds its messages",
                 damage.member, damage.offset, damage.kind

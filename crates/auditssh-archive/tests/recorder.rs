@@ -14,8 +14,10 @@ use auditssh_log::codec::{Decoder, Format};
 use auditssh_log::message::{Event, Exec, Io, Message, Stream};
 use auditssh_log::policy::Intercept;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 fn settings(directory: &Path, format: Format, sync: Sync) -> Settings {
@@ -194,4 +196,124 @@ async fn a_growing_log_is_followed_to_its_end() {
     recorder.finish().await.unwrap();
     expected.push(Event::Disconnect);
     assert_eq!(follower.join().unwrap(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_log_that_was_cut_is_not_made_to_look_recovered() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = settings(home.path(), Format::Audit, Sync::None);
+    let archive = crashing(&settings);
+    let mut cuts = Vec::new();
+    for kept in [0, 1, 39, 40, 41, 300] {
+        let recorder = archive.create().await.unwrap();
+        record(&recorder, 5, 100).await;
+        recorder.finish().await.unwrap();
+        let path = settings.directory.join(recorder.connection_id());
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(kept).unwrap();
+        cuts.push((path, kept));
+    }
+    drop(archive);
+    drop(crashing(&settings));
+    for (path, kept) in cuts {
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().len(),
+            kept,
+            "left as it is"
+        );
+    }
+}
+
+/// An open log as a crash leaves it, its files changed by `damage`, after the next start.
+async fn restart(messages: usize, damage: impl Fn(&Path, &str)) -> (tempfile::TempDir, String) {
+    let home = tempfile::tempdir().unwrap();
+    let settings = settings(home.path(), Format::Audit, Sync::None);
+    let archive = crashing(&settings);
+    let recorder = archive.create().await.unwrap();
+    record(&recorder, messages, 32 << 10).await;
+    let id = recorder.connection_id().to_owned();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let copy = tempfile::tempdir().unwrap();
+    copy_directory(&settings.directory, &copy.path().join("audit"));
+    damage(&copy.path().join("audit"), &id);
+    drop(crashing(&Settings {
+        directory: copy.path().join("audit"),
+        ..settings
+    }));
+    (copy, id)
+}
+
+fn verdict(home: &Path, id: &str) -> Verdict {
+    let log = File::open(home.join("audit").join(id)).unwrap();
+    verify(log).unwrap().verdict
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_power_cut_tore_before_any_sync_is_cut_off_and_kept() {
+    let torn = [7; 3000];
+    let (home, id) = restart(0, |directory, id| {
+        let tail = directory.join(format!(".{id}.tail0"));
+        let zeros = vec![0; 32 << 10];
+        let file = File::options().write(true).open(tail).unwrap();
+        file.write_all_at(&zeros[64..], 64).unwrap();
+        let log = File::options()
+            .write(true)
+            .open(directory.join(id))
+            .unwrap();
+        log.write_all_at(&torn, 40).unwrap();
+    })
+    .await;
+    assert_eq!(verdict(home.path(), &id), Verdict::Recovered);
+    let aside = home.path().join("audit").join(format!(".{id}.damaged0"));
+    assert_eq!(std::fs::read(aside).unwrap(), torn);
+    assert!(
+        !home
+            .path()
+            .join("audit")
+            .join(format!(".{id}.tail0"))
+            .exists()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_altered_after_it_was_safe_is_left_for_verify() {
+    // Chunks 0 to 3 are sealed; the tails hold 3 and 4.
+    let (home, id) = restart(35, |directory, id| {
+        let log = File::options()
+            .write(true)
+            .open(directory.join(id))
+            .unwrap();
+        log.write_all_at(&[7; 16], 40 + 200).unwrap();
+    })
+    .await;
+    assert!(matches!(verdict(home.path(), &id), Verdict::Altered(_)));
+    assert!(
+        home.path()
+            .join("audit")
+            .join(format!(".{id}.tail0"))
+            .exists()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_log_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        tick: Duration::from_millis(5),
+        ..settings(home.path(), Format::Audit, Sync::None)
+    };
+    let archive = crashing(&settings);
+    let recorder = archive.create().await.unwrap();
+    record(&recorder, 5, 100).await;
+    let tampered = || archive.counters().unwrap().tampered.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(tampered(), 0, "no false alarm");
+    std::fs::remove_file(settings.directory.join(recorder.connection_id())).unwrap();
+    for _ in 0..1000 {
+        if tampered() > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("a deleted log is not noticed");
 }
