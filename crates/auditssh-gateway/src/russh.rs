@@ -104,9 +104,7 @@ pub(crate) struct Config(Arc<::russh::server::Config>);
 impl Config {
     pub(crate) fn new(settings: &Settings) -> Self {
         let limits = &settings.limits;
-        // Half a queue: the library grants half of that once more before it first asks for
-        // another size, and a channel that is never read from must not fill its queue so.
-        let window = limits.channel_buffer / 2;
+        let window = crate::session::first_window(limits.channel_buffer);
         let keys = settings.host_keys.iter();
         Self(Arc::new(::russh::server::Config {
             server_id: SshId::Standard(Cow::Owned(settings.server_version.clone())),
@@ -116,7 +114,7 @@ impl Config {
             auth_rejection_time_initial: Some(Duration::ZERO),
             max_auth_attempts: limits.auth_attempts.saturating_add(HIDDEN_REFUSALS),
             keys: keys.map(|key| key.private().clone()).collect(),
-            window_size: u32::try_from(window).unwrap_or(u32::MAX / 2),
+            window_size: window,
             maximum_packet_size: PACKET_BYTES,
             limits: ::russh::Limits {
                 rekey_read_limit: settings.rekey_bytes.min(1 << 30),

@@ -30,6 +30,11 @@ use tokio_util::task::TaskTracker;
 /// What the end of the server allows its connections beyond their own deadlines.
 const MARGIN: Duration = Duration::from_secs(8);
 
+/// Bytes that the system may hold for the server before they are read, per connection.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
 /// Why the server can't be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -77,8 +82,9 @@ struct Notices {
 }
 
 impl Server {
-    /// Raises the limit on file descriptors and listens on all addresses.
-    pub async fn bind(
+    /// Raises the limit on file descriptors and listens on all addresses. To be called within the
+    /// runtime that will serve.
+    pub fn bind(
         settings: Settings,
         archive: Archive,
         backend: Arc<dyn Backend>,
@@ -93,7 +99,7 @@ impl Server {
                 address: *address,
                 source,
             };
-            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            let listener = listen(*address).map_err(fail)?;
             addresses.push(listener.local_addr().map_err(fail)?);
             listeners.push(listener);
         }
@@ -169,6 +175,25 @@ impl Server {
             );
         }
     }
+}
+
+/// Listens with a bounded receive buffer, which accepted connections inherit: what lies there
+/// when the server begins a key exchange of its own counts against what the SSH library
+/// tolerates. Where the system would make it too small for far clients (`net.core.rmem_max`), its
+/// own choice is left.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    let largest = std::fs::read_to_string("/proc/sys/net/core/rmem_max");
+    let largest = largest.ok().and_then(|text| text.trim().parse().ok());
+    if largest.is_some_and(|bytes: usize| bytes >= RECEIVE_BUFFER) {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 fn check(settings: &Settings) -> Result<(), ServeError> {

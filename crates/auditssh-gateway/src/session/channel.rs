@@ -1,5 +1,6 @@
-use super::inbox::{Inbox, NAP, TRICKLE};
+use super::inbox::{Inbox, NAP};
 use super::relay::Item;
+use super::window;
 use super::{Ended, Link};
 use crate::backend::Session;
 pub(crate) use crate::russh::Outlet;
@@ -116,7 +117,7 @@ impl Channel {
         if level >= buffer {
             link.counters.queue_waits.add();
             link.unless_over(self.inbox.room(buffer)).await
-        } else if level > buffer / 2 && received <= TRICKLE as usize {
+        } else if level > window::high(buffer) && received <= window::TRICKLE as usize {
             link.unless_over(tokio::time::sleep(NAP)).await
         } else {
             Ok(())

@@ -7,10 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// The smallest window that can be granted such that the SSH library asks again once it is used
-/// up: the trickle that keeps a connection going while a queue is more than half full.
-pub(super) const TRICKLE: u32 = 2;
-
 /// How long each packet of a trickle is held up, so that it stays one.
 pub(super) const NAP: Duration = Duration::from_millis(20);
 

@@ -1,5 +1,5 @@
 use super::relay::{self, Relay};
-use super::{Channel, Ended};
+use super::{Channel, Ended, window};
 use crate::backend::{Backend, Connection, Identity, Refused};
 use crate::counters::Counters;
 use crate::russh::Control;
@@ -170,21 +170,15 @@ impl Link {
         all
     }
 
-    /// The window that channels are granted from now on, in bytes.
-    ///
-    /// The SSH library grants one size to all channels of a connection, and on receipt of bytes
-    /// rather than when somebody took them. So when any queue is half full, all are granted only
-    /// as much as keeps the question coming up, until that queue has room again. Between them
-    /// the channels are granted less than the library tolerates during a key exchange of its
-    /// own (twice the first window, for all channels together).
+    /// The window that channels are granted from now on, in bytes (see [`window`]).
     pub(crate) fn window(&self) -> u32 {
         let buffer = self.settings.limits.channel_buffer;
         let channels = lock(&self.channels);
-        if channels.values().any(|one| one.inbox.level() > buffer / 2) {
-            return super::inbox::TRICKLE;
+        let high = window::high(buffer);
+        if channels.values().any(|one| one.inbox.level() > high) {
+            return window::TRICKLE;
         }
-        let fair = buffer / 4 * 3 / channels.len().max(1);
-        u32::try_from(fair.min(buffer / 4).max(2)).unwrap_or(u32::MAX)
+        window::fair(buffer, channels.len())
     }
 
     pub(crate) fn set_control(&self, control: Control) {

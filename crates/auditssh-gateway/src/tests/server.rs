@@ -37,9 +37,7 @@ impl TestServer {
         change(&mut settings);
         let programs: Arc<Programs> = Arc::default();
         let backend = Arc::new(Arc::clone(&programs));
-        let server = Server::bind(settings, archive, backend, users())
-            .await
-            .unwrap();
+        let server = Server::bind(settings, archive, backend, users()).unwrap();
         let shutdown = CancellationToken::new();
         Self {
             address: server.addresses()[0],

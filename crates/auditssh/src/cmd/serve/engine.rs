@@ -54,7 +54,7 @@ pub(super) fn run(
             users: Arc::clone(&users),
         });
         let programs = Arc::clone(&backend);
-        let server = Server::bind(settings, archive.clone(), programs, users).await?;
+        let server = Server::bind(settings, archive.clone(), programs, users)?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
