@@ -10,7 +10,7 @@ const MIB: usize = 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outputs_come_apart_then_the_status_then_the_close() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let result = client.run("say hello").await;
     assert_eq!(result.stdout, b"hello");
@@ -21,7 +21,7 @@ async fn outputs_come_apart_then_the_status_then_the_close() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn not_a_byte_is_lost_in_either_direction() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let bytes = pattern(20 * MIB + 12_345);
     let channel = client.exec("cat").await;
@@ -49,7 +49,7 @@ async fn not_a_byte_is_lost_in_either_direction() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_refuses_to_start_leaves_the_channel_usable() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let mut channel = client.exec("unknown").await;
     assert!(matches!(
@@ -62,7 +62,7 @@ async fn a_program_that_refuses_to_start_leaves_the_channel_usable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_channel_freezes_no_other() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let stalled = client.exec("stall").await;
     let flood = tokio::spawn(async move {
@@ -85,7 +85,7 @@ async fn a_stalled_channel_freezes_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stalled_for_a_while_goes_on() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let size = 40 * MIB;
     // Nobody reads what comes back until everything is sent: queues and windows fill up.
@@ -110,7 +110,7 @@ async fn what_is_stalled_for_a_while_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_killed_while_its_channel_is_stalled_is_noticed() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let stalled = client.exec("stall").await;
     let flood = tokio::spawn(async move {
@@ -131,7 +131,7 @@ async fn a_client_killed_while_its_channel_is_stalled_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rekey_amid_multiplexed_uploads_breaks_nothing() {
-    let server = TestServer::with(|settings| settings.rekey_bytes = 3 * MIB).await;
+    let server = TestServer::with(|settings| settings.rekey_bytes = 3 * MIB);
     let client = TestClient::login(&server).await;
     let mut all = Vec::new();
     for _ in 0..10 {
@@ -151,7 +151,7 @@ async fn a_rekey_amid_multiplexed_uploads_breaks_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_ends_one_connection_only() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let other = TestClient::login(&server).await;
     let client = TestClient::login(&server).await;
     let channel = client.open().await.unwrap();
@@ -173,8 +173,7 @@ async fn a_panic_ends_one_connection_only() {
 async fn a_shutdown_tells_the_sessions_and_ends_them_in_time() {
     let server = TestServer::with(|settings| {
         settings.limits.shutdown_grace = Duration::from_secs(1);
-    })
-    .await;
+    });
     let client = TestClient::login(&server).await;
     let mut channel = client.exec("stall").await;
     assert!(matches!(

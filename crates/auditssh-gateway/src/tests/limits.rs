@@ -18,8 +18,7 @@ async fn those_not_logged_in_are_limited_and_those_logged_in_are_not() {
     let server = TestServer::with(|settings| {
         settings.limits.unauthenticated = 2;
         settings.limits.unauthenticated_wait = Duration::from_millis(100);
-    })
-    .await;
+    });
     let mut logged_in = Vec::new();
     for _ in 0..5 {
         logged_in.push(TestClient::login(&server).await);
@@ -35,7 +34,7 @@ async fn those_not_logged_in_are_limited_and_those_logged_in_are_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_limited_overall() {
-    let server = TestServer::with(|settings| settings.limits.connections = 2).await;
+    let server = TestServer::with(|settings| settings.limits.connections = 2);
     let first = TestClient::login(&server).await;
     let _second = TestClient::login(&server).await;
     assert!(refusal(&server).await.contains("too many connections"));
@@ -53,7 +52,7 @@ async fn connections_are_limited_overall() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn session_channels_are_limited_and_come_free() {
-    let server = TestServer::with(|settings| settings.limits.session_channels = 3).await;
+    let server = TestServer::with(|settings| settings.limits.session_channels = 3);
     let client = TestClient::login(&server).await;
     let mut open = Vec::new();
     for _ in 0..3 {
@@ -78,8 +77,7 @@ async fn the_environment_is_limited() {
         settings.limits.environment_variables = 2;
         settings.limits.name_bytes = 10;
         settings.limits.environment_bytes = 100;
-    })
-    .await;
+    });
     let client = TestClient::login(&server).await;
     let channel = client.open().await.unwrap();
     for (name, value) in [
@@ -104,7 +102,7 @@ async fn the_environment_is_limited() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_come_in_the_order_of_the_wire() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let channel = client.open().await.unwrap();
     channel
@@ -128,7 +126,7 @@ async fn requests_come_in_the_order_of_the_wire() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_opens_no_more_channels_than_it_may() {
-    let server = TestServer::with(|settings| settings.limits.channels = 5).await;
+    let server = TestServer::with(|settings| settings.limits.channels = 5);
     let client = TestClient::login(&server).await;
     for _ in 0..5 {
         assert_eq!(client.run("exit 0").await.exit, Some(0));

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_password_lets_in_and_a_wrong_one_does_not() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let mut client = TestClient::connect(&server).await;
     assert!(!client.password("alice", "wrong").await);
     assert!(!client.password("nobody", PASSWORD).await);
@@ -18,7 +18,7 @@ async fn a_right_password_lets_in_and_a_wrong_one_does_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_are_counted_over_all_names_and_methods() {
-    let server = TestServer::with(|settings| settings.limits.auth_attempts = 3).await;
+    let server = TestServer::with(|settings| settings.limits.auth_attempts = 3);
     let mut client = TestClient::connect(&server).await;
     assert!(!client.password("alice", "wrong").await);
     assert!(!client.password("bob", "wrong").await);
@@ -45,8 +45,7 @@ async fn asking_for_the_methods_costs_neither_time_nor_attempts() {
     let server = TestServer::with(|settings| {
         settings.limits.auth_attempts = 1;
         settings.limits.rejection_time = Duration::from_secs(5);
-    })
-    .await;
+    });
     let mut client = TestClient::connect(&server).await;
     let before = Instant::now();
     let none = in_time(client.0.authenticate_none("alice")).await.unwrap();
@@ -59,7 +58,7 @@ async fn asking_for_the_methods_costs_neither_time_nor_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_takes_its_time_whoever_is_named() {
     let floor = Duration::from_millis(400);
-    let server = TestServer::with(|settings| settings.limits.rejection_time = floor).await;
+    let server = TestServer::with(|settings| settings.limits.rejection_time = floor);
     let mut client = TestClient::connect(&server).await;
     for user in ["alice", "nobody"] {
         let before = Instant::now();
@@ -71,7 +70,7 @@ async fn a_refusal_takes_its_time_whoever_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_log_in_is_sent_away_at_the_deadline() {
     let grace = Duration::from_millis(600);
-    let server = TestServer::with(|settings| settings.limits.login_grace_time = grace).await;
+    let server = TestServer::with(|settings| settings.limits.login_grace_time = grace);
     // One that is silent, one that drips, one that has exchanged keys.
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut dripping = TcpStream::connect(server.address).await.unwrap();
@@ -103,7 +102,7 @@ async fn who_does_not_log_in_is_sent_away_at_the_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_refuses_the_user_ends_the_connection() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let mut client = TestClient::connect(&server).await;
     assert!(client.password("nowhere", PASSWORD).await);
     assert!(client.open().await.is_err());
@@ -112,7 +111,7 @@ async fn a_backend_that_refuses_the_user_ends_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_ssh_is_counted_and_does_no_harm() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for garbage in [
         &b"GET / HTTP/1.0\r\n\r\n"[..],
         &[0; 4096],

@@ -33,7 +33,7 @@ fn channels_that_come_and_go_cost_no_more_than_is_documented() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run in a process of its own by a test above"]
 async fn refuse() {
-    let server = TestServer::with(|settings| settings.limits.session_channels = 1).await;
+    let server = TestServer::with(|settings| settings.limits.session_channels = 1);
     let client = TestClient::login(&server).await;
     let _held = client.open().await.unwrap();
     let refuse = async |count: usize| {
@@ -51,7 +51,7 @@ async fn refuse() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run in a process of its own by a test above"]
 async fn come_and_go() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = TestClient::login(&server).await;
     let run = async |count: usize| {
         for _ in 0..count {

@@ -20,15 +20,14 @@ struct Recorded {
 }
 
 impl Recorded {
-    async fn start() -> Self {
+    fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(directory.path().join("audit"));
         settings.intercept = Intercept::ALL;
         let archive = Archive::open(settings).unwrap();
         let server = TestServer::into(archive, |settings| {
             settings.limits.session_channels = 2;
-        })
-        .await;
+        });
         Self { server, directory }
     }
 
@@ -73,7 +72,7 @@ fn bytes(log: &[Message], channel: u64, stream: Stream) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_recorded_in_order() {
-    let recorded = Recorded::start().await;
+    let recorded = Recorded::start();
     let mut client = TestClient::connect(&recorded.server).await;
     assert!(!client.password("alice", "wrong").await);
     assert!(client.password("alice", PASSWORD).await);
@@ -116,7 +115,7 @@ async fn a_session_is_recorded_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_are_recorded_as_they_passed() {
-    let recorded = Recorded::start().await;
+    let recorded = Recorded::start();
     let client = TestClient::login(&recorded.server).await;
     let sent = pattern(3_000_000);
     let mut first = client.exec("count").await;
@@ -131,7 +130,7 @@ async fn bytes_are_recorded_as_they_passed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_recorded_too() {
-    let recorded = Recorded::start().await;
+    let recorded = Recorded::start();
     let client = TestClient::login(&recorded.server).await;
     let forward = in_time(client.0.channel_open_direct_tcpip("db", 5432, "me", 1));
     assert!(forward.await.is_err());
@@ -156,7 +155,7 @@ async fn what_is_refused_is_recorded_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_vanishes_leaves_exit_close_and_disconnect() {
-    let recorded = Recorded::start().await;
+    let recorded = Recorded::start();
     let client = TestClient::login(&recorded.server).await;
     let channel = client.exec("stall").await;
     recorded
@@ -179,7 +178,7 @@ async fn a_client_that_vanishes_leaves_exit_close_and_disconnect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scan_leaves_one_small_log_that_says_what_was_heard() {
-    let recorded = Recorded::start().await;
+    let recorded = Recorded::start();
     let mut scan = TcpStream::connect(recorded.server.address).await.unwrap();
     scan.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
     let mut all = Vec::new();

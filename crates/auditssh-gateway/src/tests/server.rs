@@ -22,15 +22,15 @@ pub(super) struct TestServer {
 }
 
 impl TestServer {
-    pub(super) async fn start() -> Self {
-        Self::with(|_| {}).await
+    pub(super) fn start() -> Self {
+        Self::with(|_| {})
     }
 
-    pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::into(Archive::none(), change).await
+    pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::into(Archive::none(), change)
     }
 
-    pub(super) async fn into(archive: Archive, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn into(archive: Archive, change: impl FnOnce(&mut Settings)) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut settings = Settings::new(any, HostKey::ephemeral().unwrap());
         settings.limits.rejection_time = Duration::from_millis(10);
