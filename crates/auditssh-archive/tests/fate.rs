@@ -203,7 +203,7 @@ fn open_logs(archive: &Archive) -> usize {
 async fn nothing_of_a_closed_log_stays_in_memory() {
     for sync in [
         Sync::None,
-        Sync::Interval(Duration::from_secs(600)),
+        Sync::Interval(Duration::from_mins(10)),
         Sync::Always,
     ] {
         let home = tempfile::tempdir().unwrap();
@@ -289,7 +289,7 @@ async fn a_session_whose_disk_does_not_keep_up_still_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_whose_sync_fails_while_its_writer_waits_is_let_go() {
     let home = tempfile::tempdir().unwrap();
-    let interval = Sync::Interval(Duration::from_secs(600));
+    let interval = Sync::Interval(Duration::from_mins(10));
     let (archive, gate) = archive(home.path(), interval, OnFailure::Terminate);
     let recorder = archive.create().await.unwrap();
     let name: &'static str = Box::leak(recorder.connection_id().to_owned().into_boxed_str());

@@ -49,19 +49,19 @@ async fn session(archive: &Archive, pause: Duration) -> Vec<Event> {
     let Ok(recorder) = archive.create().await else {
         return Vec::new();
     };
-    let mut recorded = Vec::new();
+    let mut held = Vec::new();
     for number in 0..MESSAGES {
         let event = event(number);
         if recorder.append(event.clone()).await.is_err() {
             break;
         }
-        recorded.push(event);
+        held.push(event);
         if number % 8 == 7 {
             tokio::time::sleep(pause).await;
         }
     }
     let _ = tokio::time::timeout(Duration::from_secs(2), recorder.finish()).await;
-    recorded
+    held
 }
 
 /// One run; returns whether the fault came.
@@ -73,12 +73,13 @@ async fn run(plan: Plan, sync: Sync, on_failure: OnFailure) -> bool {
     let disk = FaultyDisk::new(local(home.path()), Arc::clone(&plan));
     let archive =
         Archive::open_on(settings.clone(), Arc::new(disk), Arc::new(SystemClock)).unwrap();
-    let recorded = tokio::time::timeout(
+    let within = tokio::time::timeout(
         Duration::from_secs(10),
         session(&archive, Duration::from_millis(3)),
     )
-    .await
-    .unwrap_or_else(|_| panic!("it hangs: {what}"));
+    .await;
+    assert!(within.is_ok(), "it hangs: {what}");
+    let recorded = within.unwrap();
     let hit = plan.was_hit();
     plan.heal();
     for _ in 0..300 {

@@ -42,11 +42,11 @@ fn main() {
 fn rate(mut work: impl FnMut()) -> f64 {
     let start = spent();
     let mut times = 0_u32;
-    while spent() - start < LEAST {
+    while spent().saturating_sub(start) < LEAST {
         work();
         times += 1;
     }
-    f64::from(times) / (spent() - start).as_secs_f64()
+    f64::from(times) / spent().saturating_sub(start).as_secs_f64()
 }
 
 /// The time that this thread has run so far (proc(5), schedstat).

@@ -15,7 +15,7 @@ fn frames(messages: &[Vec<u8>], chunk: u32, first: u64) -> Vec<u8> {
     for message in messages {
         let stamp = Stamp { wall: -5, mono: 9 };
         open(&mut out, stamp, message.len() == 3, |out| {
-            out.extend(message)
+            out.extend(message);
         });
     }
     let mut at = 0;
