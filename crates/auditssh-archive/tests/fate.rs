@@ -315,3 +315,26 @@ async fn a_log_whose_sync_fails_while_its_writer_waits_is_let_go() {
     })
     .await;
 }
+
+/// Resident memory of this process, in bytes.
+fn memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = status.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_session_takes_little_memory() {
+    const SESSIONS: usize = 400;
+    let home = tempfile::tempdir().unwrap();
+    let (archive, _) = archive(home.path(), Sync::None, OnFailure::Terminate);
+    let before = memory();
+    let mut recorders = Vec::new();
+    for _ in 0..SESSIONS {
+        let recorder = archive.create().await.unwrap();
+        recorder.append(output(4 << 10)).await.unwrap();
+        recorders.push(recorder);
+    }
+    let each = memory().saturating_sub(before) / SESSIONS;
+    assert!(each < 64 << 10, "{each} bytes for each idle session");
+}
