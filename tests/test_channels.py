@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,21 +17,23 @@ STALLED = 4 * 1024 * 1024
 class Master:
     """A connection that others share (ControlMaster)."""
 
-    def __init__(self, server):
+    def __init__(self, server, *options: str):
         self.server = server
         self.socket = server.directory / "m"
-        command = server.ssh("-M", "-N", "-S", str(self.socket))
+        command = server.ssh(*options, "-M", "-N", "-S", str(self.socket))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         until(self.socket.exists, what="the shared connection")
 
     def start(self, command: str, **options) -> subprocess.Popen:
         """Starts a command on a channel of its own."""
-        line = [*self.server.ssh("-S", str(self.socket)), command]
-        return subprocess.Popen(line, **{"stdin": subprocess.DEVNULL, **options})
+        return subprocess.Popen([*self.line(), command], **{"stdin": subprocess.DEVNULL, **options})
 
     def run(self, command: str, input: bytes = b"", timeout: float = 30):
-        line = [*self.server.ssh("-S", str(self.socket)), command]
-        return subprocess.run(line, input=input, capture_output=True, timeout=timeout)
+        return subprocess.run([*self.line(), command], input=input, capture_output=True, timeout=timeout)
+
+    def line(self) -> list[str]:
+        """The command line; a client whose channel is refused would else connect by itself."""
+        return self.server.ssh("-S", str(self.socket), "-o", "ProxyCommand=false")
 
     def end(self) -> None:
         self.process.terminate()
@@ -38,8 +41,8 @@ class Master:
 
 
 @contextmanager
-def shared(server):
-    master = Master(server)
+def shared(server, *options: str):
+    master = Master(server, *options)
     try:
         yield master
     finally:
@@ -188,22 +191,13 @@ def test_a_slow_reader_holds_its_program_back(server):
 
 def test_a_rekey_in_the_middle_of_uploads(server):
     inputs = [os.urandom(3_000_000) for _ in range(3)]
-    master = None
-    options = ("-o", "RekeyLimit=200K")
-    running = []
-    try:
-        socket = server.directory / "m"
-        master = subprocess.Popen(server.ssh(*options, "-M", "-N", "-S", str(socket)), stdin=subprocess.DEVNULL)
-        until(socket.exists)
-        for number in range(3):
-            line = [*server.ssh("-S", str(socket)), f": {number}; cat"]
-            running.append(subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-        for process, data in zip(running, inputs):
-            assert process.communicate(data, timeout=60)[0] == data
-    finally:
-        if master:
-            master.terminate()
-            master.wait(30)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with shared(server, "-o", "RekeyLimit=200K") as master:
+        running = [master.start(f": {n}; cat", **pipes) for n in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(lambda one, data: one.communicate(data, timeout=60)[0], running, inputs))
+        assert done == inputs
+        master.end()
     log = server.log()
     for number, data in enumerate(inputs):
         assert log.io(STDIN, channel_of(log, f": {number}; cat")) == data

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from harness.log import CONNECT, DISCONNECT, HANDSHAKE_FAILED, PASSWORD, PASSWORD_FAILED
@@ -45,8 +46,11 @@ def test_garbage_is_recorded_and_refused(server):
     with socket.create_connection(("127.0.0.1", server.port)) as scan:
         scan.settimeout(20)
         scan.sendall(b"GET / HTTP/1.1\r\nHost: \xff\x00\x1b[31m\r\n\r\n" * 200)
-        while scan.recv(4096):
-            pass
+        try:
+            while scan.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass  # it had not read all of it
     assert server.log().shape() == [CONNECT, HANDSHAKE_FAILED, DISCONNECT]
     assert server.run("echo fine").stdout == b"fine\n"
 
@@ -85,9 +89,12 @@ def test_no_length_of_password_opens_the_door(server, length):
     assert server.log().user is None
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a\x1b[31mb", "x" * 5000, "\u202enoitidart"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\x1b[31mb\n", "x" * 5000, "\u202enoitidart", "nul\0"])
 def test_strange_login_names_stay_harmless(server, name):
-    assert ask(server, "password", "x", user=name).returncode == 255
+    with paramiko.Transport(("127.0.0.1", server.port)) as transport:
+        transport.start_client(timeout=30)
+        with pytest.raises(paramiko.SSHException):
+            transport.auth_password(name, "x", fallback=False)
     server.log()
     assert {f.name for f in server.directory.iterdir()} >= {"audit", "config.yaml"}
     assert "\x1b" not in server.said()

@@ -32,7 +32,7 @@ def ask(server, methods: str, password: str, *options: str, user: str = "alice")
     script = server.directory / "askpass"
     script.write_text(f"#!/bin/sh\nprintf '%s\\n' {shlex.quote(password)}\n")
     script.chmod(0o700)
-    options = ("-o", f"PreferredAuthentications={methods}", "-o", "NumberOfPasswordPrompts=1", *options)
+    options = (*options, "-o", f"PreferredAuthentications={methods}", "-o", "NumberOfPasswordPrompts=1")
     return subprocess.run(
         [*server.ssh(*options, user=user, key=False), "true"],
         env=environment(SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force"),
