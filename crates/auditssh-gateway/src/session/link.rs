@@ -22,6 +22,10 @@ use tokio_util::task::TaskTracker;
 /// The user's way into the backend, once it is there.
 type Way = Shared<BoxFuture<'static, Result<Arc<dyn Connection>, Refused>>>;
 
+/// Pieces of output of all channels that may wait to be recorded. With what waits from the client
+/// (`relay`) they stay below what a recorder takes: 1 MiB.
+const OUTPUT: usize = 8;
+
 /// How long a last message to the client may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -43,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) tasks: TaskTracker,
     /// Room for session channels.
     pub(super) room: Arc<Semaphore>,
+    /// Room for output that waits to be recorded.
+    pub(super) output: Semaphore,
     pub(super) relay: Relay,
     control: OnceLock<Control>,
     way: Mutex<Option<Way>>,
@@ -63,6 +69,7 @@ impl Link {
         Arc::new(Self {
             relay: relay::start(&over),
             room: Arc::new(Semaphore::new(settings.limits.session_channels)),
+            output: Semaphore::new(OUTPUT),
             recorder,
             line,
             settings,

@@ -3,27 +3,32 @@
 use super::inbox::Inbox;
 use super::{Channel, Ended, Link};
 use crate::backend::{Exit, Process};
-use auditssh_archive::Commit;
+use auditssh_archive::RecordError;
 use auditssh_log::Event;
 use auditssh_log::message::{ExitStatus, Io, RequestFailed, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 /// Bytes that are read from a program at a time, and recorded as one message.
 const PIECE: usize = 32 * 1024;
-/// Pieces of one channel that may wait to be recorded and sent.
+/// Recorded pieces of one channel that may wait to be sent.
 const PIECES: usize = 8;
+/// How long the end of the outputs waits for the end of the program, to be told after it: some
+/// clients close the channel once both sides have said "no more", and would never hear how the
+/// program ended.
+const END_OF_OUTPUT: Duration = Duration::from_millis(250);
 
 type Ending = Shared<BoxFuture<'static, Exit>>;
 
+/// Bytes that are recorded and may be sent.
 struct Piece {
     stream: Stream,
     bytes: Bytes,
-    commit: Commit,
 }
 
 /// Begins to carry bytes; the task ends after the channel's last event is recorded.
@@ -33,21 +38,28 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, re
         let exit: Ending = process.exit.shared();
         let carried = tokio::select! {
             result = carry(&channel, &link, process.stdin, process.stdout, process.stderr) => {
-                result.is_ok()
+                Some(result)
             }
-            () = channel.gone.cancelled() => false,
+            () = channel.gone.cancelled() => None,
         };
         channel.inbox.close();
-        if carried {
-            orderly(&channel, &link, exit, request_id).await;
-        } else {
-            abrupt(&channel, &link, exit, request_id).await;
+        match carried {
+            Some(Ok(())) => orderly(&channel, &link, exit, request_id).await,
+            Some(Err(error)) => {
+                tracing::debug!(%error, channel = channel.number, "output could not be passed on");
+                if let Ended::Recording(RecordError::Behind) = error {
+                    // The recorder goes on; this connection must not, with a hole in its record.
+                    link.disconnect(&error.to_string()).await;
+                }
+                abrupt(&channel, &link, exit, request_id).await;
+            }
+            None => abrupt(&channel, &link, exit, request_id).await,
         }
         link.remove(channel.key);
     });
 }
 
-/// Carries bytes both ways until the program has closed its outputs; says so to the client.
+/// Carries bytes both ways until the program has closed its outputs, and records that.
 async fn carry(
     channel: &Channel,
     link: &Link,
@@ -59,26 +71,23 @@ async fn carry(
     let out = read(channel, link, Stream::Stdout, stdout, pieces.clone());
     let err = async {
         if let Some(stderr) = stderr {
-            read(channel, link, Stream::Stderr, stderr, pieces).await;
+            read(channel, link, Stream::Stderr, stderr, pieces).await
         } else {
             drop(pieces);
+            Ok(())
         }
     };
-    let output = async {
-        let ((), (), sent) = tokio::join!(out, err, send(channel, queue));
-        sent
-    };
+    let output = async { tokio::try_join!(out, err, send(channel, queue)) };
     let input = async {
         feed(&channel.inbox, stdin).await;
         // The end of the input is not the end of the program.
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        sent = output => sent?,
+        sent = output => sent.map(|_| ())?,
         () = input => {}
     }
-    link.record(channel.entry(Event::CloseWrite)).await?;
-    channel.outlet.eof().await
+    link.record(channel.entry(Event::CloseWrite)).await
 }
 
 async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
@@ -93,18 +102,20 @@ async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
     let _ = stdin.shutdown().await;
 }
 
+/// Reads, records, and hands on what is recorded. The connection's channels share the room for
+/// what waits to be recorded; it is held no longer than that takes.
 async fn read(
     channel: &Channel,
     link: &Link,
     stream: Stream,
     mut from: Box<dyn AsyncRead + Send + Unpin>,
     pieces: mpsc::Sender<Piece>,
-) {
+) -> Result<(), Ended> {
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(PIECE);
         match from.read_buf(&mut (&mut buffer).limit(PIECE)).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return Ok(()),
             Ok(_) => {}
         }
         let bytes = buffer.split().freeze();
@@ -112,20 +123,18 @@ async fn read(
             stream,
             data: bytes.to_vec(),
         });
-        let piece = Piece {
-            stream,
-            commit: link.recorder.append(channel.entry(event)),
-            bytes,
-        };
-        if pieces.send(piece).await.is_err() {
-            return;
+        let room = link.output.acquire().await.map_err(|_| Ended::Over)?;
+        let commit = link.recorder.append(channel.entry(event));
+        commit.await?;
+        drop(room);
+        if pieces.send(Piece { stream, bytes }).await.is_err() {
+            return Err(Ended::Over);
         }
     }
 }
 
 async fn send(channel: &Channel, mut queue: mpsc::Receiver<Piece>) -> Result<(), Ended> {
     while let Some(piece) = queue.recv().await {
-        piece.commit.await?;
         match piece.stream {
             Stream::Stderr => channel.outlet.stderr(piece.bytes).await?,
             _ => channel.outlet.data(piece.bytes).await?,
@@ -136,14 +145,24 @@ async fn send(channel: &Channel, mut queue: mpsc::Receiver<Piece>) -> Result<(),
 
 /// The program has closed its outputs: wait for its end, tell the client, close the channel.
 async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
-    let ended = tokio::select! {
-        ended = exit.clone() => ended,
-        () = channel.gone.cancelled() => return abrupt(channel, link, exit, request_id).await,
+    let mut told = false;
+    let ended = loop {
+        tokio::select! {
+            ended = exit.clone() => break ended,
+            () = channel.gone.cancelled() => return abrupt(channel, link, exit, request_id).await,
+            () = tokio::time::sleep(END_OF_OUTPUT), if !told => {
+                told = true;
+                let _ = channel.outlet.eof().await;
+            }
+        }
     };
     let last_words = async {
         link.record(channel.entry(event(&ended, request_id)))
             .await?;
         channel.outlet.exit(&ended).await?;
+        if !told {
+            channel.outlet.eof().await?;
+        }
         channel.end_session().await;
         if channel.mark_closed() {
             link.record(channel.entry(Event::Close)).await?;
