@@ -8,10 +8,11 @@
 //!    protected what is in it. No message is added, above all no disconnect.
 //! 5. Force the log to the disk, then remove the tails, then force the directory.
 //!
-//! A crash at any point leaves a log with which the same begins again. What cannot have come from a
-//! crash is damage and stays as evidence: a log that ends in something else than the beginning of
-//! the member that its tail holds is not touched, and a tail with valid frames behind a bad one is
-//! renamed for `salvage`.
+//! A crash at any point leaves a log with which the same begins again. What may have been torn
+//! before any sync, and what stands behind a torn frame, is kept beside the log for `salvage`
+//! (`.<id>.damaged<n>`). What cannot have come from a crash is damage and stays as evidence: a log
+//! with a torn member that was safe, as the frames of later chunks show, is not touched, and one
+//! without a tail was complete before.
 
 mod frames;
 
@@ -118,8 +119,9 @@ impl Recovery<'_> {
             return Ok(Recovered::Closed);
         }
         let run = Run::of(&tails, &walk.chain);
-        let beyond = tails.iter().flatten();
-        let unsynced = !beyond.clone().any(|tail| tail.holds_beyond(run.next));
+        let later = walk.chain.number().saturating_add(2);
+        let mut found = tails.iter().flatten();
+        let unsynced = !found.any(|tail| tail.holds_chunk(later));
         if let Some(reason) = walk.refusal(&run, unsynced) {
             return Ok(Recovered::Refused(reason));
         }
@@ -309,9 +311,8 @@ impl Walk {
         self.length.saturating_sub(self.proven)
     }
 
-    /// Why no crash can have left this. The log may be `unsynced` if no tail holds a message that
-    /// its members do not: what is torn then never counted as safe. A member that was safe cannot
-    /// be torn, and tails of later chunks show that it was.
+    /// Why no crash can have left this. What is torn may be `unsynced` if no tail was taken by
+    /// the chunk after the next. If one was, the member was safe before, and no crash tears it.
     fn refusal(&self, run: &Run<'_>, unsynced: bool) -> Option<String> {
         let rest = self.rest();
         let unsynced = unsynced && rest <= ASIDE_AT_MOST;

@@ -276,6 +276,26 @@ async fn what_a_power_cut_tore_before_any_sync_is_cut_off_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_torn_member_and_a_torn_tail_are_kept_both() {
+    let (home, id) = restart(3, |directory, id| {
+        let tail = directory.join(format!(".{id}.tail0"));
+        let file = File::options().write(true).open(tail).unwrap();
+        file.write_all_at(&[0; 512], 64).unwrap();
+        let log = File::options()
+            .write(true)
+            .open(directory.join(id))
+            .unwrap();
+        log.write_all_at(&[7; 3000], 40).unwrap();
+    })
+    .await;
+    assert_eq!(verdict(home.path(), &id), Verdict::Recovered);
+    let audit = home.path().join("audit");
+    assert!(audit.join(format!(".{id}.damaged0")).exists());
+    assert!(audit.join(format!(".{id}.damaged1")).exists());
+    assert!(!audit.join(format!(".{id}.tail0")).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_altered_after_it_was_safe_is_left_for_verify() {
     // Chunks 0 to 3 are sealed; the tails hold 3 and 4.
     let (home, id) = restart(35, |directory, id| {

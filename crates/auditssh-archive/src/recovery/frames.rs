@@ -73,6 +73,26 @@ impl Tail {
         }
     }
 
+    /// Whether a frame of this chunk or a later one stands in it: the tail was free for that, so
+    /// the member two before it is safe.
+    pub(crate) fn holds_chunk(&self, chunk: u32) -> bool {
+        let Some(seed) = self.header.as_ref().map(Header::seed) else {
+            return false;
+        };
+        let mut rest = self.from(HEADER);
+        while let Some(found) = tail::stray(rest, seed, 0) {
+            let frame = rest
+                .get(found.start..)
+                .and_then(|rest| tail::read(rest, seed));
+            match frame {
+                Some((frame, _)) if frame.chunk < chunk => {}
+                _ => return true,
+            }
+            rest = rest.get(found.end..).unwrap_or_default();
+        }
+        false
+    }
+
     fn from(&self, at: usize) -> &[u8] {
         self.bytes.get(at..).unwrap_or_default()
     }
