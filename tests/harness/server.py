@@ -68,6 +68,7 @@ class Server:
 
     def start(self, *, wrapper: tuple[str, ...] = (), wait: bool = True) -> "Server":
         """Starts it and waits until it listens. `wrapper` is put before the command."""
+        self.config_file.touch(0o600)
         self.config_file.write_text(json.dumps(self.config, indent=2))
         self.audit.mkdir(mode=0o700, exist_ok=True)
         command = [*wrapper, program.path(), "serve", "--config", str(self.config_file)]
