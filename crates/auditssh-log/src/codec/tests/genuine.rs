@@ -1,7 +1,7 @@
 //! Logs that ContainerSSH wrote.
 
 use super::*;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use std::io::Read as _;
 
 fn file(name: &str) -> Vec<u8> {
@@ -15,7 +15,7 @@ fn file(name: &str) -> Vec<u8> {
 /// Inflates as far as it goes: none of these files ends its gzip stream.
 fn content(file: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let error = GzDecoder::new(&file[HEADER_LENGTH..]).read_to_end(&mut out);
+    let error = MultiGzDecoder::new(&file[HEADER_LENGTH..]).read_to_end(&mut out);
     assert_eq!(
         error.expect_err("unfinished").kind(),
         std::io::ErrorKind::UnexpectedEof
