@@ -80,7 +80,6 @@ def test_paramiko_files(server, paramiko_client, tmp_path):
     assert SENT[:1000] in log.io(STDIN) and SENT[:1000] in log.io(STDOUT)
 
 
-@pytest.mark.xfail(reason="known fault: a login of paramiko ends without an answer", strict=False)
 def test_paramiko_logins(server):
     # This transport asks for the authentication service once; docs/limits.md has the reason.
     with paramiko.ServiceRequestingTransport(("127.0.0.1", server.port)) as transport:
