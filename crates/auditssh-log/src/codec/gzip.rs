@@ -39,6 +39,8 @@ enum State {
     Inside,
     /// Behind compressed data, whose last bytes have been shown.
     Trailer,
+    /// Where compressed data is invalid, behind all that could be inflated.
+    Invalid,
 }
 
 impl<R: Read> Gzip<R> {
@@ -138,26 +140,34 @@ impl<R: Read> Gzip<R> {
         Ok(())
     }
 
-    /// Inflates until there is something to show or the compressed data ends.
+    /// Inflates until there is something to show or the compressed data ends. What precedes
+    /// invalid data is shown first.
     fn advance(&mut self) -> Result<(), Fault> {
         loop {
             let input = self.input.fill()?;
             let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self
+            let result = self
                 .inflate
-                .decompress(input, &mut self.output, FlushDecompress::None)
-                .map_err(|_| Damage::Deflate)?;
+                .decompress(input, &mut self.output, FlushDecompress::None);
             let at_end = input.is_empty();
             let taken = difference(self.inflate.total_in(), before_in);
             let made = difference(self.inflate.total_out(), before_out);
             self.input.consume(taken);
             self.ready = 0..made;
             self.crc.update(self.output.get(..made).unwrap_or_default());
-            if status == Status::StreamEnd {
-                self.state = State::Trailer;
+            match result {
+                Ok(Status::StreamEnd) => {
+                    self.state = State::Trailer;
+                    return Ok(());
+                }
+                Err(_) => self.state = State::Invalid,
+                Ok(Status::Ok | Status::BufError) => {}
             }
-            if made > 0 || status == Status::StreamEnd {
+            if made > 0 {
                 return Ok(());
+            }
+            if self.state == State::Invalid {
+                return Err(Damage::Deflate.into());
             }
             if at_end {
                 return Err(self.unfinished());
@@ -208,6 +218,7 @@ impl<R: Read> Source for Gzip<R> {
                 }
                 State::Inside => self.advance()?,
                 State::Trailer => self.trailer()?,
+                State::Invalid => return Err(Damage::Deflate.into()),
             }
         }
         Ok(self.output.get(self.ready.clone()).unwrap_or_default())

@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use std::io::Write as _;
 
+mod damage;
 mod genuine;
 mod hostile;
 
