@@ -15,11 +15,9 @@ impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.0.get(..Self::MOST).unwrap_or(self.0);
         for chunk in shown.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                write_visible(character, f)?;
-            }
+            write_text(chunk.valid(), f)?;
             for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
+                write_byte(*byte, f)?;
             }
         }
         match self.0.len() - shown.len() {
@@ -29,14 +27,28 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
-fn write_visible(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if is_visible(character) {
-        f.write_char(character)
-    } else if character.is_ascii() {
-        write!(f, "\\x{:02x}", u32::from(character))
-    } else {
-        write!(f, "\\u{{{:x}}}", u32::from(character))
+/// Writes what is visible in one go: most text is.
+fn write_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find(|character| !is_visible(character)) {
+        let (visible, hidden) = rest.split_at(at);
+        f.write_str(visible)?;
+        let mut characters = hidden.chars();
+        match characters.next() {
+            Some(character @ '\0'..='\x7f') => write_byte(character as u8, f)?,
+            Some(character) => write!(f, "\\u{{{:x}}}", u32::from(character))?,
+            None => {}
+        }
+        rest = characters.as_str();
     }
+    f.write_str(rest)
+}
+
+fn write_byte(byte: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    f.write_str("\\x")?;
+    f.write_char(digit(byte >> 4))?;
+    f.write_char(digit(byte & 15))
 }
 
 /// Whether a character shows as itself: it neither controls the terminal nor turns, hides or joins

@@ -4,10 +4,13 @@
 mod tests;
 
 use auditssh_log::extension::{FailedHandshake, Handshake};
-use auditssh_log::message::{Event, ExitSignal, Message, Stream, Text};
+use auditssh_log::message::{Event, Message, Stream, Text};
 
 /// Most programs of a connection that are named; more are only counted.
 pub const MOST_PROGRAMS: usize = 64;
+
+/// Longest text that is kept, in bytes; of longer ones the first.
+pub const LONGEST_TEXT: usize = 1024;
 
 /// What stands in a table of connections.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,36 +72,36 @@ pub enum What {
 pub enum Exit {
     /// With a status.
     Status(u32),
-    /// By a signal.
-    Signal(ExitSignal),
+    /// By the signal of this name.
+    Signal(Text),
 }
 
 impl Summary {
     /// Takes a message.
     pub fn push(&mut self, message: &Message) {
         if self.start.is_none() {
-            self.connection_id = message.connection_id.clone();
+            self.connection_id = short(&message.connection_id);
             self.start = Some(message.timestamp);
         }
         self.end = Some(message.timestamp);
         self.messages += 1;
         let channel = message.channel_id;
         match &message.event {
-            Event::Connect(connect) => self.address = Some(connect.remote_addr.clone()),
+            Event::Connect(connect) => self.address = Some(short(&connect.remote_addr)),
             Event::Disconnect => self.disconnected = true,
             Event::HandshakeSuccessful(login) => self.logged_in(&login.username, message),
             Event::HandshakeFailed(failed) => {
-                self.failure = Some(failed.reason.clone());
+                self.failure = Some(short(&failed.reason));
                 let client = FailedHandshake::from_extra(&message.extra).client_version;
-                self.client_version = client.or(self.client_version.take());
+                self.client_version = client.as_ref().map(short).or(self.client_version.take());
             }
             Event::Shell(_) => self.started(channel, What::Shell),
-            Event::Exec(exec) => self.started(channel, What::Exec(exec.program.clone())),
+            Event::Exec(exec) => self.started(channel, What::Exec(short(&exec.program))),
             Event::Subsystem(subsystem) => {
-                self.started(channel, What::Subsystem(subsystem.subsystem.clone()));
+                self.started(channel, What::Subsystem(short(&subsystem.subsystem)));
             }
             Event::ExitStatus(exit) => self.exited(channel, Exit::Status(exit.exit_status)),
-            Event::ExitSignal(signal) => self.exited(channel, Exit::Signal(signal.clone())),
+            Event::ExitSignal(signal) => self.exited(channel, Exit::Signal(short(&signal.signal))),
             Event::RequestFailed(_) => {}
             Event::Io(io) if io.stream == Stream::Stdin => self.bytes_in += io.data.len() as u64,
             Event::Io(io) => self.bytes_out += io.data.len() as u64,
@@ -121,9 +124,10 @@ impl Summary {
     fn logged_in(&mut self, username: &Text, message: &Message) {
         let handshake = Handshake::from_extra(&message.extra);
         let proven = handshake.authenticated_username;
-        self.user = Some(proven.unwrap_or_else(|| username.clone()));
+        self.user = Some(short(proven.as_ref().unwrap_or(username)));
         self.authenticated = true;
-        self.client_version = handshake.client_version.or(self.client_version.take());
+        let client = handshake.client_version.as_ref().map(short);
+        self.client_version = client.or(self.client_version.take());
     }
 
     fn offered(&mut self, event: &Event) {
@@ -134,7 +138,7 @@ impl Summary {
             _ => return,
         };
         if !self.authenticated {
-            self.user = Some(name.clone());
+            self.user = Some(short(name));
         }
     }
 
@@ -156,4 +160,9 @@ impl Summary {
             program.exit = Some(exit);
         }
     }
+}
+
+fn short(text: &Text) -> Text {
+    let bytes = text.as_bytes();
+    Text::from(bytes.get(..LONGEST_TEXT).unwrap_or(bytes))
 }

@@ -90,9 +90,15 @@ fn a_name_that_was_only_offered_is_not_proven() {
 
 #[test]
 fn programs_are_held_within_bounds() {
-    let found = summary((0..1000).map(|n| (Some(n), exec("x"))).collect());
+    let long = "x".repeat(5000);
+    let found = summary((0..1000).map(|n| (Some(n), exec(&long))).collect());
     assert_eq!(
         (found.programs.len(), found.program_count),
         (MOST_PROGRAMS, 1000)
+    );
+    assert!(
+        found.programs.iter().all(
+            |program| program.what == What::Exec(Text::from(&long.as_bytes()[..LONGEST_TEXT]))
+        )
     );
 }

@@ -87,10 +87,38 @@ fn many_channels_and_long_lines_are_held_within_bounds() {
         text.push(&io(0, channel, 1, &[b'y'; 3000]))
             .expect("memory");
     }
-    assert!(text.lines.held() <= 64 * 4096, "{}", text.lines.held());
+    assert!(text.lines.held() <= 64 * 2 * 4096, "{}", text.lines.held());
     let shown = String::from_utf8(text.finish().expect("memory")).expect("UTF-8");
     assert_eq!(shown.matches('x').count(), 3_000_000);
     assert_eq!(shown.matches('y').count(), 3_000_000);
+}
+
+#[test]
+fn a_great_many_lines_at_once_need_no_memory() {
+    let mut text = Text::new(std::io::sink());
+    text.push(&io(0, 0, 1, &[b'\n'; 1 << 20])).expect("a sink");
+    text.push(&io(0, 0, 1, &[b'x'; 1 << 20])).expect("a sink");
+    assert!(text.lines.held() <= 2 * 4096, "{}", text.lines.held());
+}
+
+#[test]
+fn what_goes_beyond_a_limit_is_counted() {
+    let mut text = Text::new(Vec::new());
+    text.set_limit(100);
+    for message in [
+        io(0, 0, 1, &[b'\n'; 1000]),
+        close(0, 0),
+        io(0, 0, 1, b"more"),
+    ] {
+        text.push(&message).expect("memory");
+    }
+    text.set_limit(1000);
+    text.push(&io(0, 0, 1, b"again\n")).expect("memory");
+    let shown = String::from_utf8(text.finish().expect("memory")).expect("UTF-8");
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 5, "{shown}");
+    assert!(lines[3].starts_with("… 1 events and 1001 bytes"), "{shown}");
+    assert!(lines[4].ends_with("out | again"), "{shown}");
 }
 
 proptest! {

@@ -96,10 +96,10 @@ fn print(
     live: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut decoder = Decoder::new(input);
-    for message in decoder.by_ref() {
+    while let Some(message) = decoder.next() {
         match message {
             Ok(message) if filter.passes(&message) => {
-                printer.message(&message)?;
+                printer.message(&message, decoder.offset())?;
                 if live {
                     printer.flush()?;
                 }

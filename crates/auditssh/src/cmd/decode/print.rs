@@ -3,6 +3,11 @@ use auditssh_log::codec::json::{self, Style};
 use auditssh_view::Text;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+/// How much text may be made of a log, in bytes: so much, and so much more for each byte of the log.
+/// Sessions of people need less than 100 for each.
+const FREE_TEXT: u64 = 64 << 20;
+const TEXT_PER_BYTE: u64 = 256;
+
 type Out = BufWriter<StdoutLock<'static>>;
 
 /// Writes messages to standard output.
@@ -29,13 +34,17 @@ impl Printer {
         Self::Text(Text::raw(out()))
     }
 
-    pub(super) fn message(&mut self, message: &Message) -> io::Result<()> {
+    /// Prints a message, which stands about at `offset` of the log.
+    pub(super) fn message(&mut self, message: &Message, offset: u64) -> io::Result<()> {
         match self {
             Self::Json { out, style } => {
                 json::write(message, *style, out)?;
                 out.write_all(b"\n")
             }
-            Self::Text(text) => text.push(message),
+            Self::Text(text) => {
+                text.set_limit(FREE_TEXT.saturating_add(offset.saturating_mul(TEXT_PER_BYTE)));
+                text.push(message)
+            }
         }
     }
 

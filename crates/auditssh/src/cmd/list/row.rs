@@ -109,7 +109,7 @@ impl Row {
         let mut exits = self.summary.programs.iter().rev();
         exits.find_map(|program| match program.exit.as_ref()? {
             Exit::Status(status) => Some(status.to_string()),
-            Exit::Signal(signal) => Some(Visible(signal.signal.as_bytes()).to_string()),
+            Exit::Signal(signal) => Some(Visible(signal.as_bytes()).to_string()),
         })
     }
 }
