@@ -190,17 +190,32 @@ fn into_untagged(mut value: Value) -> Value {
     value
 }
 
+/// Whether these bytes become that text when what is not UTF-8 in them is replaced.
 fn is_repaired(bytes: &[u8], repaired: &Text) -> bool {
-    String::from_utf8_lossy(bytes).as_bytes() == repaired.as_bytes()
+    let mut rest = repaired.as_bytes();
+    let mut take = |part: &[u8]| {
+        let found = rest.strip_prefix(part);
+        rest = found.unwrap_or_default();
+        found.is_some()
+    };
+    let all = bytes.utf8_chunks().all(|chunk| {
+        let replaced: &[u8] = match chunk.invalid() {
+            [] => &[],
+            _ => "\u{fffd}".as_bytes(),
+        };
+        take(chunk.valid().as_bytes()) && take(replaced)
+    });
+    all && rest.is_empty()
 }
 
-/// An entry among the further keys. Keys that are no text become the text that shows them.
+/// An entry among the further keys. One whose key is no text is kept under a text as a map of one
+/// entry.
 fn further((key, value): (Value, Value)) -> (Text, Value) {
     match key {
         Value::Text(key) => raw_entry(key, value),
         Value::Bytes(key) => (key.into(), value),
         Value::Integer(key) => (key.to_string().into(), value),
-        key => (format!("{key:?}").into(), value),
+        key => ("entry".into(), Value::Map(vec![(key, value)])),
     }
 }
 

@@ -11,11 +11,13 @@ pub const MAX_VALUES: usize = 65_536;
 /// Deepest nesting of a message, its map included.
 pub const MAX_NESTING: usize = 16;
 
-/// Work that is free of charge, and that each byte of input allows for. One unit is one value; a
-/// message costs [`MESSAGE_WORK`] more. Real sessions need less than 2 a byte.
+/// Work that is free of charge, and that each byte of input allows for. One unit is one value, or
+/// so many bytes of text; a message costs [`MESSAGE_WORK`] more. Bytes cost nothing: output that is
+/// all zeros compresses as well as anything can. Real sessions need less than 2 a byte.
 const FREE_WORK: u64 = 32 << 20;
 const WORK_PER_BYTE: u64 = 24;
 const MESSAGE_WORK: u64 = 16;
+const TEXT_PER_WORK: u64 = 4;
 
 /// Strings up to this length are read before memory is reserved for all that they declare.
 const TRUSTED_LENGTH: usize = 64 * 1024;
@@ -135,7 +137,11 @@ impl<S: Source> Parser<S> {
             (UINT, Some(number)) => Ok(Value::Integer(number.into())),
             (NEGATIVE, Some(number)) => Ok(Value::Integer(-1 - i128::from(number))),
             (BYTES, length) => Ok(Value::Bytes(self.string(BYTES, length)?)),
-            (TEXT, length) => Ok(Value::Text(self.string(TEXT, length)?.into())),
+            (TEXT, length) => {
+                let text = self.string(TEXT, length)?;
+                self.spend(text.len() as u64 / TEXT_PER_WORK)?;
+                Ok(Value::Text(text.into()))
+            }
             (ARRAY, length) => self.elements(length, deeper(depth)?),
             (MAP, length) => self.entries(length, deeper(depth)?),
             (TAG, Some(tag)) => {
@@ -243,7 +249,11 @@ impl<S: Source> Parser<S> {
             .values_left
             .checked_sub(1)
             .ok_or(Damage::TooManyValues)?;
-        self.work += 1;
+        self.spend(1)
+    }
+
+    fn spend(&mut self, work: u64) -> Result<(), Fault> {
+        self.work += work;
         if self.work > FREE_WORK && self.work > self.allowance() {
             return Err(Damage::Expansion.into());
         }

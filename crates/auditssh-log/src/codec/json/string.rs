@@ -17,13 +17,19 @@ pub fn error(text: &str, out: &mut impl Write) -> io::Result<()> {
 /// Writes text in quotes; what is not UTF-8 becomes `\ufffd`.
 pub(super) fn string(text: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\"")?;
+    unquoted(text, out)?;
+    out.write_all(b"\"")
+}
+
+/// The same without the quotes.
+pub(super) fn unquoted(text: &[u8], out: &mut impl Write) -> io::Result<()> {
     for chunk in text.utf8_chunks() {
         valid(chunk.valid(), out)?;
         if !chunk.invalid().is_empty() {
             out.write_all(b"\\ufffd")?;
         }
     }
-    out.write_all(b"\"")
+    Ok(())
 }
 
 fn valid(text: &str, out: &mut impl Write) -> io::Result<()> {
@@ -56,15 +62,27 @@ fn escape(character: char, out: &mut impl Write) -> io::Result<()> {
         '\t' => out.write_all(b"\\t"),
         '\x08' => out.write_all(b"\\b"),
         '\x0c' => out.write_all(b"\\f"),
-        other => write!(out, "\\u{:04x}", u32::from(other)),
+        '\u{2028}' => out.write_all(b"\\u2028"),
+        '\u{2029}' => out.write_all(b"\\u2029"),
+        // A control character or one of `<>&`. Not `write!`: a log may hold millions of them.
+        other => {
+            let code = u32::from(other);
+            let digit = |value| char::from_digit(value, 16).unwrap_or('0') as u8;
+            let digits = [digit(code >> 4 & 15), digit(code & 15)];
+            out.write_all(b"\\u00")?;
+            out.write_all(&digits)
+        }
     }
 }
 
 /// Writes bytes as base64 in quotes.
 pub(super) fn base64(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\"")?;
+    let mut text = [0; CHUNK / 3 * 4];
     for chunk in bytes.chunks(CHUNK) {
-        out.write_all(STANDARD.encode(chunk).as_bytes())?;
+        // There is room for it.
+        let length = STANDARD.encode_slice(chunk, &mut text).unwrap_or_default();
+        out.write_all(text.get(..length).unwrap_or_default())?;
     }
     out.write_all(b"\"")
 }

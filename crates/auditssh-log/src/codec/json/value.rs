@@ -1,6 +1,6 @@
 //! Values that have no name in the format, in JSON and back.
 
-use super::string::{base64, string, unbase64};
+use super::string::{base64, string, unbase64, unquoted};
 use super::tree::Tree;
 use crate::message::{Text, Value};
 use std::collections::HashSet;
@@ -32,16 +32,20 @@ pub(super) fn write(value: &Value, out: &mut impl Write) -> io::Result<()> {
 
 /// Writes an entry among the further keys of a message.
 pub(super) fn entry(key: &Text, value: &Value, out: &mut impl Write) -> io::Result<()> {
-    let name = key.to_str_lossy();
-    let plain = name.strip_prefix('$');
-    if plain.is_none() && key.as_str().is_some() {
+    let special = key.as_bytes().strip_prefix(b"$");
+    if special.is_none() && key.as_str().is_some() {
         string(key.as_bytes(), out)?;
         out.write_all(b":")?;
         return write(value, out);
     }
-    let name = plain.map_or_else(|| name.to_string(), |rest| format!("_{rest}"));
-    string(name.as_bytes(), out)?;
-    out.write_all(b":")?;
+    if let Some(rest) = special {
+        out.write_all(b"\"_")?;
+        unquoted(rest, out)?;
+        out.write_all(b"\":")?;
+    } else {
+        string(key.as_bytes(), out)?;
+        out.write_all(b":")?;
+    }
     wrapped("$entry", out, |out| {
         out.write_all(b"[")?;
         base64(key.as_bytes(), out)?;

@@ -42,8 +42,7 @@ fn endless(format: Format, messages: &[Message]) -> Vec<u8> {
     }
     encoder.write_all(format.epilogue()).expect("memory");
     encoder.flush().expect("memory");
-    let written = encoder.get_ref().clone();
-    written
+    encoder.get_ref().clone()
 }
 
 /// Messages whose data neither shrinks to nothing nor stays as it is.

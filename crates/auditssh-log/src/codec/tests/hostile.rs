@@ -192,6 +192,41 @@ fn timed(file: &[u8]) -> (usize, End) {
     (count, decoder.end().expect("ended"))
 }
 
+/// A message with a further key of that much text.
+fn texts(length: u32, byte: u8) -> Vec<u8> {
+    let mut message = b"\xa1\x60\x7a".to_vec();
+    message.extend(length.to_be_bytes());
+    message.resize(
+        message.len() + usize::try_from(length).expect("small"),
+        byte,
+    );
+    message
+}
+
+#[test]
+fn text_is_bounded_and_output_is_not() {
+    let mut encoder = GzEncoder::new(Format::Binary.header().to_vec(), Compression::best());
+    let content = texts(1 << 20, b'x').repeat(200);
+    encoder.write_all(&content).expect("memory");
+    let text = encoder.finish().expect("memory");
+    let (found, error, _) = read(&text);
+    assert!((120..200).contains(&found.len()), "{}", found.len());
+    let damage = error.map(|error| error.to_string()).unwrap_or_default();
+    assert!(damage.contains("expands"), "{damage}");
+    let zeros = [b"\xa1\x60\x5a\x00\x10\x00\x00".to_vec(), vec![0; 1 << 20]].concat();
+    assert_eq!(read(&raw(Format::Binary, &zeros.repeat(200))).0.len(), 200);
+}
+
+#[test]
+fn keys_that_are_no_text_are_kept() {
+    // {[1, h'02']: 3}
+    let message = decode_message(b"\xa1\x82\x01\x41\x02\x03").expect("a message");
+    let key = Value::Array(vec![Value::Integer(1), Value::Bytes(vec![2])]);
+    let entry = Value::Map(vec![(key, Value::Integer(3))]);
+    assert_eq!(message.envelope_extra, [("entry".into(), entry)]);
+    assert_eq!(decode_message(&encoded(&message)), Ok(message));
+}
+
 #[test]
 fn a_million_empty_members_are_passed() {
     let mut file = Format::Audit.header().to_vec();
