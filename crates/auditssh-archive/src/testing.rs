@@ -7,7 +7,12 @@ pub use faulty::{Fault, FaultyDisk, Plan};
 pub use power::PowerDisk;
 
 use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::recovery::{Recovered, Recovery, RecoveryError, leftovers};
+use auditssh_log::codec::Format;
+use auditssh_log::seal::Deflate;
 use auditssh_log::tail::Stamp;
+use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -39,4 +44,16 @@ impl Clock for ManualClock {
             mono: self.mono.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Completes the logs of a disk, as [`recover`](crate::recover) does those of a directory.
+pub fn recover(disk: &dyn Disk) -> io::Result<Vec<Result<Recovered, RecoveryError>>> {
+    let mut recovery = Recovery {
+        disk,
+        format: Format::Audit,
+        key: None,
+        deflate: Deflate::new(),
+    };
+    let logs = leftovers(disk)?;
+    Ok(logs.iter().map(|id| recovery.run(id)).collect())
 }
