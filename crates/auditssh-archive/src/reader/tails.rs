@@ -28,12 +28,6 @@ struct Tail {
     at: u64,
 }
 
-/// Messages that follow one another.
-pub(super) struct Messages {
-    pub(super) bytes: Vec<u8>,
-    pub(super) count: u64,
-}
-
 impl Tails {
     pub(super) fn none() -> Self {
         Self {
@@ -63,20 +57,20 @@ impl Tails {
         self.open.iter().flatten().find_map(|tail| tail.format)
     }
 
-    /// The messages from `first` on that stand in the tail of `members`, the chunk that is not
-    /// sealed yet, or of the one after it.
-    pub(super) fn next(&mut self, members: u32, first: u64) -> io::Result<Option<Messages>> {
+    /// Appends the messages from `first` on that stand in the tail of `members`, the chunk that is
+    /// not sealed yet, or of the one after it. Returns how many there are.
+    pub(super) fn next(&mut self, members: u32, first: u64, to: &mut Vec<u8>) -> io::Result<u64> {
         self.open_new();
         for chunk in [members, members.wrapping_add(1)] {
             let [even, odd] = &mut self.open;
             let tail = if chunk % 2 == 0 { even } else { odd };
             let Some(tail) = tail else { continue };
-            let messages = tail.next(chunk, first)?;
-            if messages.count > 0 {
-                return Ok(Some(messages));
+            let count = tail.next(chunk, first, to)?;
+            if count > 0 {
+                return Ok(count);
             }
         }
-        Ok(None)
+        Ok(0)
     }
 
     fn open_new(&mut self) {
@@ -106,18 +100,16 @@ impl Tail {
         })
     }
 
-    /// The frames of `chunk` from where reading stopped, those below `first` passed over.
-    fn next(&mut self, chunk: u32, first: u64) -> io::Result<Messages> {
+    /// Appends what frames of `chunk` hold from where reading stopped, those below `first` passed
+    /// over. Returns how many messages that are.
+    fn next(&mut self, chunk: u32, first: u64, to: &mut Vec<u8>) -> io::Result<u64> {
         if self.chunk != chunk {
             (self.chunk, self.at) = (chunk, HEADER as u64);
         }
-        let mut messages = Messages {
-            bytes: Vec::new(),
-            count: 0,
-        };
+        let mut next = first;
         let mut bytes = self.read(STEP)?;
         let mut at = 0;
-        while messages.bytes.len() < STEP {
+        while to.len() < STEP {
             let rest = bytes.get(at..).unwrap_or_default();
             let wanted = wanted(rest);
             if wanted > rest.len() && bytes.len() >= STEP {
@@ -132,17 +124,17 @@ impl Tail {
             let Some((frame, length)) = tail::read(rest, self.seed) else {
                 break;
             };
-            if frame.chunk != chunk || frame.number > first + messages.count {
+            if frame.chunk != chunk || frame.number > next {
                 break;
             }
-            if frame.number == first + messages.count {
-                messages.bytes.extend_from_slice(frame.message);
-                messages.count += 1;
+            if frame.number == next {
+                to.extend_from_slice(frame.message);
+                next = next.saturating_add(1);
             }
             at += length;
         }
         self.at += at as u64;
-        Ok(messages)
+        Ok(next - first)
     }
 
     fn read(&self, length: usize) -> io::Result<Vec<u8>> {

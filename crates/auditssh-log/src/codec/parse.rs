@@ -288,14 +288,19 @@ fn simple(info: u8, number: u64) -> Result<Value, Fault> {
         (20, _) => Value::Bool(false),
         (21, _) => Value::Bool(true),
         (22 | 23, _) => Value::Null,
-        (25, bits) => Value::Float(half(bits)),
-        (26, bits) => Value::Float(
-            u32::try_from(bits).map_or(f64::NAN, |bits| f64::from(f32::from_bits(bits))),
-        ),
-        (27, bits) => Value::Float(f64::from_bits(bits)),
+        (25, bits) => float(half(bits)),
+        (26, bits) => {
+            float(u32::try_from(bits).map_or(f64::NAN, |bits| f64::from(f32::from_bits(bits))))
+        }
+        (27, bits) => float(f64::from_bits(bits)),
         (24, 0..32) => return Err(Damage::Cbor.into()),
         (_, number) => Value::Simple(u8::try_from(number).map_err(|_| Damage::Cbor)?),
     })
+}
+
+/// There is one NaN: its sign and what else its bits may say are not kept.
+fn float(number: f64) -> Value {
+    Value::Float(if number.is_nan() { f64::NAN } else { number })
 }
 
 /// A half-precision number (RFC 8949, appendix D).

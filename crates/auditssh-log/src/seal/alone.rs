@@ -35,7 +35,8 @@ impl Seal {
         inflate(member.get(self.data_start()..).unwrap_or_default())
     }
 
-    fn data_start(&self) -> usize {
+    /// Where the deflate data of a member with this seal begins.
+    pub fn data_start(&self) -> usize {
         if self.signed.is_some() { SIGNED } else { PLAIN }
     }
 }

@@ -96,8 +96,10 @@ fn many_channels_and_long_lines_are_held_within_bounds() {
 #[test]
 fn a_great_many_lines_at_once_need_no_memory() {
     let mut text = Text::new(std::io::sink());
-    text.push(&io(0, 0, 1, &vec![b'\n'; 1 << 20])).expect("a sink");
-    text.push(&io(0, 0, 1, &vec![b'x'; 1 << 20])).expect("a sink");
+    text.push(&io(0, 0, 1, &vec![b'\n'; 1 << 20]))
+        .expect("a sink");
+    text.push(&io(0, 0, 1, &vec![b'x'; 1 << 20]))
+        .expect("a sink");
     assert!(text.lines.held() <= 2 * 4096, "{}", text.lines.held());
 }
 

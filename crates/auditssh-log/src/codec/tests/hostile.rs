@@ -218,6 +218,18 @@ fn text_is_bounded_and_output_is_not() {
 }
 
 #[test]
+fn there_is_one_nan() {
+    for nan in [
+        &b"\xf9\xfc\xf9"[..],
+        b"\xfa\xff\xff\xff\xff",
+        b"\xfb\xff\xff\xff\xff\xff\xff\xff\xff",
+    ] {
+        let message = decode_message(&[b"\xa1\x60", nan].concat()).expect("a message");
+        assert!(encoded(&message).ends_with(b"\x60\xfb\x7f\xf8\0\0\0\0\0\0"));
+    }
+}
+
+#[test]
 fn keys_that_are_no_text_are_kept() {
     // {[1, h'02']: 3}
     let message = decode_message(b"\xa1\x82\x01\x41\x02\x03").expect("a message");
