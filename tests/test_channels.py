@@ -95,7 +95,6 @@ def test_channels_are_kept_apart(server):
         assert log.shape(channel=channel)[-3:] == [496, EXIT, CLOSE]
 
 
-@pytest.mark.xfail(reason="not yet rerun since its race was mended", strict=False)
 def test_no_more_channels_than_the_limit(make_server):
     server = make_server(limits={"sessionChannels": 3}).start()
     with shared(server) as master:

@@ -9,8 +9,8 @@ use auditssh_log::Event;
 use auditssh_log::message::{Io, Stream};
 use auditssh_log::policy::Origin;
 use bytes::Bytes;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,8 @@ pub(crate) struct Channel {
     pub(super) state: Mutex<State>,
     /// Whether 497 is recorded.
     closed: AtomicBool,
-    _room: OwnedSemaphorePermit,
+    /// Its place among the connection's channels.
+    room: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// What changes with the requests on a channel.
@@ -65,7 +66,7 @@ impl Channel {
                 variable_bytes: 0,
             }),
             closed: AtomicBool::new(false),
-            _room: room,
+            room: std::sync::Mutex::new(Some(room)),
         })
     }
 
@@ -155,6 +156,13 @@ impl Channel {
     pub(super) async fn end_session(&self) {
         self.inbox.close();
         self.state.lock().await.session = None;
+    }
+
+    /// Makes room for another channel: before the client is told that this one is closed, since it
+    /// may ask for the next one at once.
+    pub(super) fn vacate(&self) {
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        *room = None;
     }
 
     /// Records 497 unless that was done; nobody waits for it.

@@ -167,6 +167,7 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
         if channel.mark_closed() {
             link.record(channel.entry(Event::Close)).await?;
         }
+        channel.vacate();
         channel.outlet.close().await
     };
     let said: Result<(), Ended> = tokio::select! {
