@@ -77,14 +77,13 @@ async fn run(shared: Arc<Shared>, link: Arc<Link>, pass: Pass, accepted: Instant
         }
         Err(reason) => Some(reason),
     };
+    let reason = link.farewell().or(reason.as_deref());
     if link.logged_in.is_cancelled() {
-        tracing::debug!(
-            connection = link.recorder.connection_id(),
-            ?reason,
-            "the connection ends"
-        );
+        let connection = link.recorder.connection_id();
+        let reason = reason.unwrap_or("the client left");
+        tracing::info!(connection, reason = ?reason, "connection ended");
     } else {
-        handshake_failed(&link, reason.as_deref());
+        handshake_failed(&link, reason);
     }
 }
 

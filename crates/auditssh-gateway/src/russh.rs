@@ -45,9 +45,10 @@ use std::time::Duration;
 const PACKET_BYTES: u32 = 32 * 1024;
 /// How long keys are used (RFC 4253, 9).
 const KEY_LIFETIME: Duration = Duration::from_hours(1);
-/// Refusals beyond those that reach us (bad signatures, unknown methods, `none`) before the
-/// library ends the connection by itself.
-const HIDDEN_REFUSALS: usize = 4;
+/// Refusals that are no attempts: of the one `none` by which clients ask for the methods. The
+/// library, which counts those that it keeps to itself (bad signatures, unknown methods), too,
+/// ends the connection after so many more than are allowed.
+const FREE_REFUSALS: usize = 1;
 
 /// Key exchanges, the best first: with a post-quantum part, then elliptic, then classic.
 const KEX: &[kex::Name] = &[
@@ -112,7 +113,7 @@ impl Config {
             // Refusals take their time in our own hands: `none` is answered at once.
             auth_rejection_time: Duration::ZERO,
             auth_rejection_time_initial: Some(Duration::ZERO),
-            max_auth_attempts: limits.auth_attempts.saturating_add(HIDDEN_REFUSALS),
+            max_auth_attempts: limits.auth_attempts.saturating_add(FREE_REFUSALS),
             keys: keys.map(|key| key.private().clone()).collect(),
             window_size: window,
             maximum_packet_size: PACKET_BYTES,

@@ -149,7 +149,9 @@ impl ::russh::server::Handler for Handler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, Ended> {
         let Some(response) = response else {
-            self.login.challenge(user).await?;
+            if let Err(ended) = self.login.challenge(user).await {
+                return self.auth(Err(ended));
+            }
             return Ok(Auth::Partial {
                 name: Cow::Borrowed(""),
                 instructions: Cow::Borrowed(""),

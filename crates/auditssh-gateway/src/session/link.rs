@@ -51,6 +51,8 @@ pub(crate) struct Link {
     pub(super) output: Semaphore,
     pub(super) relay: Relay,
     control: OnceLock<Control>,
+    /// Why we ended the connection, if we did.
+    farewell: OnceLock<String>,
     way: Mutex<Option<Way>>,
     channels: Mutex<HashMap<u32, Arc<Channel>>>,
     next: AtomicU64,
@@ -81,6 +83,7 @@ impl Link {
             logged_in: CancellationToken::new(),
             tasks,
             control: OnceLock::new(),
+            farewell: OnceLock::new(),
             way: Mutex::default(),
             channels: Mutex::default(),
             next: AtomicU64::new(0),
@@ -194,11 +197,17 @@ impl Link {
 
     /// Asks the SSH library to say goodbye to the client, if that can still be said.
     pub(crate) async fn disconnect(&self, text: &str) {
+        let _ = self.farewell.set(text.to_owned());
         if let Some(control) = self.control.get() {
             let _ = tokio::time::timeout(LAST_WORDS, control.disconnect(text)).await;
         } else {
             self.line.cut();
         }
+    }
+
+    /// The first text that the client was sent off with.
+    pub(crate) fn farewell(&self) -> Option<&str> {
+        self.farewell.get().map(String::as_str)
     }
 
     /// Writes a line to the standard error of every session; recorded unless recording is what

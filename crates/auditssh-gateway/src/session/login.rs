@@ -22,6 +22,9 @@ use zeroize::Zeroizing;
 /// The prompt of keyboard-interactive.
 pub(crate) const PROMPT: &str = "Password: ";
 
+/// Offers of keys and challenges that may come to nothing, for each attempt that is allowed.
+const BEGUN_PER_ATTEMPT: usize = 4;
+
 /// What the client is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -45,6 +48,8 @@ pub(crate) struct Login {
     link: Arc<Link>,
     door: Door,
     attempts: usize,
+    /// What was begun and proves nothing yet: good offers of keys, challenges.
+    begun: usize,
     /// Who was proven, and how.
     proven: Option<(String, Grant, &'static str)>,
 }
@@ -62,6 +67,7 @@ impl Login {
             link,
             door,
             attempts: 0,
+            begun: 0,
             proven: None,
         }
     }
@@ -109,6 +115,7 @@ impl Login {
         algorithm: &Algorithm,
     ) -> Result<Answer, Ended> {
         let until = self.floor(10);
+        self.begin()?;
         let said = self.key(user, key.to_openssh().unwrap_or_default());
         self.link.record(Event::AuthPubKey(said.clone())).await?;
         let outcome = self.check_key(user, key, algorithm).await?;
@@ -151,6 +158,7 @@ impl Login {
 
     /// `keyboard-interactive` begins: the question is put.
     pub(crate) async fn challenge(&mut self, user: &str) -> Result<(), Ended> {
+        self.begin()?;
         let event = Event::KeyboardInteractiveChallenge(KeyboardInteractiveChallenge {
             username: self.name(user).into(),
             instruction: String::new().into(),
@@ -234,6 +242,16 @@ impl Login {
             restrictions: grant.restrictions,
         };
         self.link.connect(&self.door.backend, identity);
+        Ok(())
+    }
+
+    /// What costs the client nothing must not go on for ever: each time is recorded.
+    fn begin(&mut self) -> Result<(), Ended> {
+        let attempts = self.link.settings.limits.auth_attempts;
+        if self.begun >= attempts.saturating_mul(BEGUN_PER_ATTEMPT) {
+            return Err(Ended::Attempts);
+        }
+        self.begun += 1;
         Ok(())
     }
 
