@@ -47,6 +47,62 @@ def test_reload_of_a_broken_file_changes_nothing(server):
     assert server.run("echo fine").stdout == b"fine\n"
 
 
+def reload(server, expected: str) -> str:
+    """Writes the configuration anew and has it read; what is said of it, once that is there."""
+    before = len(server.said())
+    server.config_file.write_text(json.dumps(server.config))
+    server.process.send_signal(signal.SIGHUP)
+    return until(lambda: expected in (said := server.said()[before:]) and said, what=f"`{expected}`")
+
+
+def test_reload_takes_new_host_keys_and_banner(server, tmp_path):
+    """For new connections; those that are there go on, and exchange keys anew by the old ones."""
+    session = held(server, "-o", "RekeyLimit=16K")
+    renewed = keys.generate(tmp_path, "renewed")
+    server.config["ssh"] |= {"hostkeys": [str(renewed.file)], "banner": "changed\n"}
+    reload(server, "reloaded")
+    done = server.run("true")
+    assert done.returncode == 255 and b"key verification failed" in done.stderr.lower()
+    server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {renewed.public}\n")
+    done = server.run("true", "-o", "LogLevel=INFO")
+    assert done.returncode == 0 and b"changed" in done.stderr
+
+    for _ in range(100):
+        session.stdin.write(b"x" * 1000 + b"\n")
+        session.stdin.flush()
+        assert session.stdout.readline() == b"x" * 1000 + b"\n"
+    session.communicate(timeout=30)
+    assert session.returncode == 0
+
+
+@pytest.mark.parametrize("what", ["hostkeys", "trustedUserCAKeys", "authorizedKeys", "listen"])
+def test_reload_of_what_cannot_be_served_changes_nothing(server, tmp_path, what):
+    """Also not the half of it that could be: bob, who is new, is not let in."""
+    culprit = tmp_path / "culprit"
+    culprit.write_text("no key at all\n")
+    culprit.chmod(0o600)
+    server.config["users"]["bob"] = server.config["users"]["alice"] | {}
+    if what == "authorizedKeys":
+        server.config["users"]["carol"] = {"authorizedKeys": [str(culprit)]}
+    else:
+        server.config["ssh"][what] = str(culprit) if what == "listen" else [str(culprit)]
+    said = reload(server, "not reloaded")
+    assert str(server.config_file) in said
+    assert what == "authorizedKeys" or what == "listen" or str(culprit) in said
+    assert server.run("true", user="bob").returncode == 255
+    assert server.run("echo fine").stdout == b"fine\n"
+
+
+def test_reload_names_what_takes_a_restart(server):
+    server.config["local"]["shell"] = "/bin/bash"
+    server.config["limits"]["authAttempts"] = 1
+    said = reload(server, "reloaded")
+    assert "`local` has changed" in said and "limits" not in said
+    assert server.run("echo $0").stdout in (b"/bin/sh\n", b"sh\n")
+    refused = server.run("true", "-o", f"IdentityFile={server.authority.file}", "-o", "LogLevel=INFO")
+    assert refused.returncode == 255 and b"Too many authentication failures" in refused.stderr
+
+
 def test_the_end_is_graceful(make_server):
     """SIGTERM: sessions are told and get time, new connections are refused, every log is closed."""
     server = make_server(limits={"shutdownGrace": "3s"}).start()

@@ -1,7 +1,7 @@
 //! One connection, from the accept to its last message.
 
 use crate::russh::{Config, Running};
-use crate::server::{Pass, Shared};
+use crate::server::{Agreed, Pass, Shared};
 use crate::session::{Ended, Link, Login};
 use crate::wire::{Line, Wire};
 use auditssh_archive::{Entry, Recorder};
@@ -33,15 +33,17 @@ pub(crate) async fn serve(
     accepted: Instant,
 ) {
     let local = tcp.local_addr().unwrap_or(remote);
+    let agreed = shared.terms.now();
     let link = Link::new(
         recorder,
         Line::new(tcp),
-        Arc::clone(&shared.settings),
+        Arc::clone(&agreed.settings),
         Arc::clone(&shared.counters),
         (remote, local),
     );
     // In a task of its own, so that a panic leaves the log to be closed here.
-    let body = tokio::spawn(run(Arc::clone(&shared), Arc::clone(&link), pass, accepted));
+    let body = run(shared, Arc::clone(&link), agreed, pass, accepted);
+    let body = tokio::spawn(body);
     if body.await.is_err() {
         panicked(&link);
     }
@@ -55,7 +57,13 @@ pub(crate) async fn serve(
     }
 }
 
-async fn run(shared: Arc<Shared>, link: Arc<Link>, pass: Pass, accepted: Instant) {
+async fn run(
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    agreed: Arc<Agreed>,
+    pass: Pass,
+    accepted: Instant,
+) {
     let connect = Event::Connect(Connect {
         remote_addr: link.remote.ip().to_canonical().to_string().into(),
         country: COUNTRY.into(),
@@ -63,8 +71,8 @@ async fn run(shared: Arc<Shared>, link: Arc<Link>, pass: Pass, accepted: Instant
     if link.record(connect).await.is_err() {
         return;
     }
-    let deadline = accepted + shared.settings.limits.login_grace_time;
-    let reason = match start(&shared, &link, deadline).await {
+    let deadline = accepted + link.settings.limits.login_grace_time;
+    let reason = match start(&shared, &link, &agreed.config, deadline).await {
         Ok(running) => {
             Watch {
                 shared: &shared,
@@ -87,15 +95,19 @@ async fn run(shared: Arc<Shared>, link: Arc<Link>, pass: Pass, accepted: Instant
     }
 }
 
-async fn start(shared: &Shared, link: &Arc<Link>, deadline: Instant) -> Result<Running, String> {
+async fn start(
+    shared: &Shared,
+    link: &Arc<Link>,
+    config: &Config,
+    deadline: Instant,
+) -> Result<Running, String> {
     let wire = Wire::new(Arc::clone(&link.line));
     let login = Login::new(Arc::clone(link), shared.door.clone());
-    let config: &Config = &shared.config;
     tokio::select! {
         started = Running::start(config, wire, link, login) => {
             started.map_err(|ended| ended.to_string())
         }
-        () = sleep_until(deadline) => Err(late(shared)),
+        () = sleep_until(deadline) => Err(late(link)),
         () = shared.shutdown.cancelled() => Err("the server is shutting down".to_owned()),
     }
 }
@@ -122,7 +134,7 @@ impl Watch<'_> {
                 ended = self.running.ended() => return self.ended(ended),
                 () = self.link.logged_in.cancelled(), if !logged_in => self.pass = None,
                 () = sleep_until(deadline), if !logged_in => {
-                    let reason = late(self.shared);
+                    let reason = late(self.link);
                     return self.end(&reason).await;
                 }
                 error = self.link.recorder.failed() => {
@@ -158,7 +170,7 @@ impl Watch<'_> {
         if self.pass.is_some() || self.link.idle() {
             return Duration::ZERO;
         }
-        let grace = self.shared.settings.limits.shutdown_grace;
+        let grace = self.link.settings.limits.shutdown_grace;
         let text = format!(
             "the server is shutting down; this session ends in {} s",
             grace.as_secs()
@@ -195,9 +207,9 @@ impl Watch<'_> {
     }
 }
 
-fn late(shared: &Shared) -> String {
-    shared.counters.login_timeouts.add();
-    let limit = shared.settings.limits.login_grace_time;
+fn late(link: &Link) -> String {
+    link.counters.login_timeouts.add();
+    let limit = link.settings.limits.login_grace_time;
     format!("not logged in within {limit:?} (limits.loginGraceTime)")
 }
 

@@ -17,5 +17,5 @@ mod wire;
 
 pub use counters::{Counter, Counters};
 pub use hostkey::{HostKey, HostKeyError};
-pub use server::{ServeError, Server};
+pub use server::{ServeError, Server, Terms};
 pub use settings::{Limits, Settings};

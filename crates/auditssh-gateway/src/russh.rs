@@ -99,7 +99,6 @@ pub fn generate_ed25519() -> Result<PrivateKey, KeyError> {
 }
 
 /// The library's own settings, one for all connections.
-#[derive(Clone)]
 pub(crate) struct Config(Arc<::russh::server::Config>);
 
 impl Config {

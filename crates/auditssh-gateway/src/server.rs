@@ -3,15 +3,17 @@
 mod accept;
 mod gate;
 mod refusal;
+mod terms;
 
 pub(crate) use gate::Pass;
+pub(crate) use terms::Agreed;
+pub use terms::Terms;
 
 use crate::auth::Users;
 use crate::backend::Backend;
 use crate::counters::Counters;
 use crate::descriptors;
 use crate::notice::Notice;
-use crate::russh::Config;
 use crate::session::Door;
 use crate::settings::Settings;
 use accept::Acceptor;
@@ -39,12 +41,15 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address can't be listened on.
-    #[error("{address} can't be listened on: {source}; see `ssh.listen`")]
+    #[error(
+        "{address} can't be listened on: {reason}; end what listens there (`ss -ltnp`), or choose \
+         another address by `ssh.listen` or --listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A setting that can't be served.
     #[error("{0}")]
@@ -60,8 +65,7 @@ pub struct Server {
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) config: Config,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) door: Door,
     /// The server ends.
@@ -95,9 +99,9 @@ impl Server {
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen {
-            let fail = |source| ServeError::Listen {
+            let fail = |reason| ServeError::Listen {
                 address: *address,
-                source,
+                reason,
             };
             let listener = listen(*address).map_err(fail)?;
             addresses.push(listener.local_addr().map_err(fail)?);
@@ -111,7 +115,6 @@ impl Server {
         tracing::debug!(descriptors, connections, "limits in force");
         let checks = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
-            config: Config::new(&settings),
             counters: Arc::default(),
             door: Door {
                 users,
@@ -124,7 +127,7 @@ impl Server {
             connections: Arc::new(Semaphore::new(connections)),
             tasks: TaskTracker::new(),
             notices: Notices::default(),
-            settings: Arc::new(settings),
+            terms: Arc::new(Terms::new(settings)),
         });
         Ok(Self {
             listeners,
@@ -141,6 +144,11 @@ impl Server {
     /// What happens is counted here.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.shared.counters)
+    }
+
+    /// What new connections are served by.
+    pub fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.shared.terms)
     }
 
     /// Serves until `shutdown`; then nobody new is let in, sessions are told and given
@@ -163,7 +171,7 @@ impl Server {
         }
         shared.shutdown.cancel();
         shared.tasks.close();
-        let limits = &shared.settings.limits;
+        let limits = &shared.terms.now().settings.limits;
         let longest = limits.shutdown_grace + limits.disconnect_grace + MARGIN;
         if tokio::time::timeout(longest, shared.tasks.wait())
             .await

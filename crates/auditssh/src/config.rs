@@ -12,4 +12,4 @@ pub(crate) mod schema;
 mod secret;
 mod size;
 
-pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Ssh};
+pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Loaded, Ssh};

@@ -76,7 +76,7 @@ impl Acceptor {
             .map(rustix::io::Errno::from_raw_os_error);
         if let Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) = raw {
             let message = refusal::message(
-                &shared.settings.server_version,
+                &shared.terms.now().settings.server_version,
                 TOO_MANY,
                 "the server has no room for another connection; try again later",
             );
@@ -125,7 +125,7 @@ fn arrived(shared: &Arc<Shared>, tcp: TcpStream, remote: SocketAddr) {
 /// There is no room even to wait for the client: what the socket takes is sent, no more.
 fn refuse_at_once(shared: &Shared, tcp: &TcpStream) {
     let text = "too many connections; try again later";
-    let message = refusal::message(&shared.settings.server_version, TOO_MANY, text);
+    let message = refusal::message(&shared.terms.now().settings.server_version, TOO_MANY, text);
     let _ = rustix::net::send(tcp, &message, rustix::net::SendFlags::NOSIGNAL);
 }
 
@@ -164,8 +164,8 @@ async fn admitted(
             );
             let text = "this connection can't be recorded and is refused; \
                         tell the server's administrator";
-            let version = &shared.settings.server_version;
-            let message = refusal::message(version, UNAVAILABLE, text);
+            let terms = shared.terms.now();
+            let message = refusal::message(&terms.settings.server_version, UNAVAILABLE, text);
             refusal::send(tcp, &message).await;
             drop(pass);
         }

@@ -4,10 +4,12 @@ mod demo;
 mod engine;
 mod notify;
 mod parts;
+mod reload;
 
 use crate::config::Config;
 use crate::logging;
 use demo::Demo;
+use engine::Origin;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,8 +22,8 @@ use std::process::ExitCode;
 /// --allow-root is given.
 ///
 /// SIGTERM and SIGINT end the server gracefully, a second one at once. With a configuration,
-/// SIGHUP reads users and trusted authorities again; if something is wrong with them, the old ones
-/// stay.
+/// SIGHUP reads the configuration again: users, trusted authorities, host keys, banner and limits
+/// of new connections are taken from it. If anything is wrong with it, all stays as it was.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration; without it the embedded default is used
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(file) = &args.config else {
         let Demo { config, greeting } = Demo::new(&args.data_dir, &args.listen, args.allow_root)?;
         logging::start(config.log)?;
-        return engine::run(config, None, Some(&greeting));
+        return engine::run(config, Origin::Embedded(&greeting));
     };
     let loaded = Config::load(file)?;
     let mut config = loaded.config;
@@ -59,5 +61,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for (file, warning) in loaded.warnings {
         tracing::warn!("{}:{warning}", file.display());
     }
-    engine::run(config, Some(file), None)
+    let shown = loaded.shown;
+    engine::run(config, Origin::File { file, shown })
 }

@@ -22,10 +22,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The configuration of AuditSSH: a YAML file. Every key may be left out. Unknown keys are
-/// refused. Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds;
-/// sizes are texts such as `8MiB`, or a number of bytes. Relative paths count from the working
-/// directory of the server.
+/// The configuration of AuditSSH: a YAML file. Every key may be left out. Unknown keys are refused.
+/// Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds; sizes are
+/// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
+/// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
+/// `ssh` and `limits` then hold for new connections; if anything is wrong, all stays as it was.
+/// Changes of `audit`, `backend`, `local`, `log`, `ssh.listen`, `limits.connections` and
+/// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "AuditSSH configuration")]
@@ -34,10 +37,10 @@ pub(crate) struct Raw {
     pub(crate) audit: Audit,
     /// The SSH side: where to listen, as whom, and what keeps a connection alive.
     pub(crate) ssh: Ssh,
-    /// Who may log in: a map from login name to what proves it. Reloaded by SIGHUP.
+    /// Who may log in: a map from login name to what proves it.
     pub(crate) users: BTreeMap<String, User>,
     /// A YAML file with further users: a map of the same form as `users`. A name may stand in one
-    /// of the two only. Reloaded by SIGHUP.
+    /// of the two only.
     pub(crate) users_file: Option<At<String>>,
     /// What stands behind the server.
     pub(crate) backend: Backend,

@@ -3,16 +3,16 @@
 use super::demo::Greeting;
 use super::notify::{State, notify};
 use super::parts;
+use super::reload::Reload;
 use crate::cli;
 use crate::config::Config;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, OpenError};
-use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::{KILL_AFTER, Local};
 use auditssh_gateway::{HostKey, Server};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +22,20 @@ use tokio_util::sync::CancellationToken;
 /// How long logs may take to be sealed at the end; what is not is recovered at the next start.
 const SEAL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves until a signal ends it. `file` is what SIGHUP reads again.
-pub(super) fn run(
-    config: Config,
-    file: Option<&Path>,
-    greeting: Option<&Greeting>,
-) -> anyhow::Result<ExitCode> {
+/// Where a configuration comes from.
+pub(super) enum Origin<'a> {
+    /// The embedded default, and what the person at the terminal is told.
+    Embedded(&'a Greeting),
+    /// A file, which SIGHUP reads again.
+    File {
+        file: &'a Path,
+        /// What was in force at the start, as `config check` shows it.
+        shown: serde_json::Value,
+    },
+}
+
+/// Serves until a signal ends it.
+pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode> {
     let host_keys = parts::host_keys(&config.ssh.host_keys)?;
     let mut local = config.local;
     // Asked before the server raises it.
@@ -48,19 +56,21 @@ pub(super) fn run(
         .build()
         .context("the server's threads cannot be started")?;
     let code = runtime.block_on(async {
-        let signals = Signals::new(greeting.is_some())?;
-        let reload = file.map(|file| Reload {
-            file: file.to_owned(),
-            users: Arc::clone(&users),
-        });
+        let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
         let programs = Arc::clone(&backend);
-        let server = Server::bind(settings, archive.clone(), programs, users)?;
+        let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
-        if let (Some(greeting), Some(key)) = (greeting, &known) {
-            greet(greeting, &server, key)?;
-        }
+        let reload = match origin {
+            Origin::File { file, shown } => {
+                Some(Reload::new(file.to_owned(), shown, users, server.terms()))
+            }
+            Origin::Embedded(greeting) => {
+                greet(greeting, &server, known.as_ref())?;
+                None
+            }
+        };
         notify(State::Ready);
         let counters = server.counters();
         serve(server, signals, reload).await;
@@ -89,8 +99,8 @@ fn refused(error: OpenError) -> anyhow::Result<ExitCode> {
 }
 
 /// Tells the person at the terminal what to type; what stands there is logged nowhere.
-fn greet(greeting: &Greeting, server: &Server, key: &HostKey) -> anyhow::Result<()> {
-    let Some(address) = server.addresses().first() else {
+fn greet(greeting: &Greeting, server: &Server, key: Option<&HostKey>) -> anyhow::Result<()> {
+    let (Some(address), Some(key)) = (server.addresses().first(), key) else {
         return Ok(());
     };
     let text = greeting.text(*address, key)?;
@@ -179,32 +189,5 @@ impl Signals {
                 if self.attached { Order::End("SIGHUP") } else { Order::Reload }
             }
         }
-    }
-}
-
-/// Reads users again.
-struct Reload {
-    file: PathBuf,
-    users: Arc<ArcSwap<Users>>,
-}
-
-impl Reload {
-    /// The whole configuration is checked, so that it is known to be good for the next start;
-    /// users and authorities are taken from it.
-    async fn run(&self) {
-        notify(State::Reloading);
-        let file = self.file.clone();
-        match tokio::task::spawn_blocking(move || Config::load(&file)).await {
-            Ok(Ok(loaded)) => {
-                for (file, warning) in loaded.warnings {
-                    tracing::warn!("{}:{warning}", file.display());
-                }
-                self.users.store(Arc::new(loaded.config.users));
-                tracing::info!(file = %self.file.display(), "users and trusted authorities reloaded");
-            }
-            Ok(Err(error)) => tracing::error!("not reloaded, the old users stay: {error}"),
-            Err(error) => tracing::error!("not reloaded, the old users stay: {error}"),
-        }
-        notify(State::Ready);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Ssh {
     /// to `1GiB`.
     pub(crate) rekey_limit: At<Size>,
     /// A file with the public keys of the authorities whose user certificates are accepted, one a
-    /// line, or a list of such files. Reloaded by SIGHUP.
+    /// line, or a list of such files.
     #[serde(rename = "trustedUserCAKeys")]
     pub(crate) trusted_user_ca_keys: Option<At<OneOrMany<String>>>,
 }
