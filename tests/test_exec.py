@@ -114,10 +114,14 @@ def test_a_command_that_is_not_utf8(server):
 
 
 def test_output_of_a_child_that_stays_behind(server):
-    """The channel ends with the program, as with OpenSSH, although a child holds its output."""
+    """A channel ends when nobody holds its output any more, as with OpenSSH."""
     done = server.run("sleep 300 > /dev/null 2>&1 & echo started")
     assert done.stdout == b"started\n"
     assert server.log().only(EXIT)["exitStatus"] == 0
+    done = server.run("(sleep 1; echo late) & echo started; exit 3")
+    assert (done.stdout, done.returncode) == (b"started\nlate\n", 3)
+    log = server.log()
+    assert log.io(STDOUT) == done.stdout and log.only(EXIT)["exitStatus"] == 3
 
 
 def test_nothing_is_kept_with_format_none(make_server):

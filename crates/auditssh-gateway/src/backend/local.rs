@@ -4,11 +4,11 @@
 //! the Unix account of the login name (`user: login`). What runs is what OpenSSH's server would
 //! run: the account's shell as login shell, or `shell -c COMMAND` for `exec` and subsystems.
 //!
-//! A session is over when its main process has ended: what it wrote is still delivered; what
-//! children write that outlive it is delivered for [`GRACE`] more and then cut off, with or
-//! without a terminal. (OpenSSH waits for such children if there is no terminal.) When the
-//! session is dropped before that, the process group gets SIGHUP, and SIGKILL after [`KILL_AFTER`];
-//! jobs of a shell, which have groups of their own, get SIGHUP.
+//! A session is over when its main process has ended and its output is closed: without a terminal
+//! that takes until all children that hold it have closed it too, as with OpenSSH; on a terminal,
+//! what they write is delivered for [`GRACE`] more and then cut off. When the session is dropped
+//! before its main process has ended, the process group gets SIGHUP, and SIGKILL after
+//! [`KILL_AFTER`]; jobs of a shell, which have groups of their own, get SIGHUP.
 //!
 //! Not done, unlike sshd: PAM, utmp and lastlog, `/etc/environment`, `~/.ssh/rc`, the message of
 //! the day.
@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
-/// How long children that outlive the main process are still listened to.
+/// How long children on a terminal that outlive the main process are still listened to.
 pub const GRACE: Duration = Duration::from_millis(500);
 /// How long a process group may take to end after SIGHUP.
 pub const KILL_AFTER: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 
 use super::GRACE;
 use super::descriptor::Descriptor;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::io::{Errno, ioctl_fionread, read, write};
 use std::io;
@@ -16,8 +17,8 @@ const LEFT_BYTES: u64 = 128 * 1024;
 
 /// What a program writes, to a pipe or a terminal. Reads only when polled.
 ///
-/// It ends when all who could write have closed it, else [`GRACE`] after the main process has
-/// ended, when what waited at that moment has been read.
+/// It ends when all who could write have closed it. A terminal ends [`GRACE`] after the main
+/// process at the latest, when what waited at that moment has been read.
 pub(super) struct Output {
     source: Arc<Descriptor>,
     state: State,
@@ -31,16 +32,23 @@ enum State {
 }
 
 impl Output {
-    /// `ended` is cancelled when the main process has ended.
-    pub(super) fn new(source: Arc<Descriptor>, ended: CancellationToken) -> Self {
+    /// Of a terminal; `ended` is cancelled when the main process has ended.
+    pub(super) fn terminal(source: Arc<Descriptor>, ended: CancellationToken) -> Self {
         let over = async move {
             ended.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
-        Self {
-            source,
-            state: State::Open(Box::pin(over)),
-        }
+        Self::until(source, over.boxed())
+    }
+
+    /// Of a pipe.
+    pub(super) fn pipe(source: Arc<Descriptor>) -> Self {
+        Self::until(source, std::future::pending().boxed())
+    }
+
+    fn until(source: Arc<Descriptor>, over: BoxFuture<'static, ()>) -> Self {
+        let state = State::Open(over);
+        Self { source, state }
     }
 
     /// Reads what is there now, at most `left` bytes of it; 0 is the end.

@@ -203,11 +203,16 @@ impl Session for LocalSession {
             group: running.group,
             _wanted: running.wanted,
         });
-        let output = |source| Output::new(source, running.ended.clone());
+        let stdout = match &streams.stderr {
+            None => Output::terminal(streams.stdout, running.ended),
+            Some(_) => Output::pipe(streams.stdout),
+        };
         Ok(Process {
             stdin: Box::new(Input::new(streams.stdin)),
-            stdout: Box::new(output(streams.stdout)),
-            stderr: streams.stderr.map(|stderr| Box::new(output(stderr)) as _),
+            stdout: Box::new(stdout),
+            stderr: streams
+                .stderr
+                .map(|stderr| Box::new(Output::pipe(stderr)) as _),
             exit: running
                 .exit
                 .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
