@@ -13,7 +13,8 @@ import pytest
 from harness.log import CHANNEL_FAILED, CHANNEL_OK, CLOSE, DISCONNECT, EXEC, EXIT, STDIN, STDOUT
 from harness.wait import until
 
-STALLED = 4 * 1024 * 1024
+MIB = 1024 * 1024
+STALLED = 4 * MIB
 
 
 class Master:
@@ -132,6 +133,27 @@ def test_a_stalled_channel_leaves_the_others_alone(server):
     assert len(recorded) == STALLED and not recorded.strip(b"\0")
 
 
+def test_uploads_recover_when_a_stalled_program_reads_again(server):
+    """Beside a full queue an upload slows to a trickle, in which this one would take days."""
+    go = server.directory / "go"
+    waits = f"while [ ! -e {go} ]; do sleep 0.1; done; wc -c"
+    inputs = {waits: os.urandom(6 * MIB), "wc -c": os.urandom(20 * MIB)}
+    with shared(server) as master, ThreadPoolExecutor(2) as pool:
+        done = {}
+        for command, held in [(waits, 6 * MIB), ("wc -c", 9 * MIB)]:
+            process = master.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            done[command] = pool.submit(process.communicate, inputs[command], timeout=90)
+            until(lambda: recorded_bytes(server) > held, what=f"{held} bytes are recorded")
+        assert not done[waits].done() and not done["wc -c"].done()
+        go.touch()
+        for command, data in inputs.items():
+            assert int(done[command].result()[0]) == len(data)
+        master.end()
+    log = server.log()
+    for command, data in inputs.items():
+        assert log.io(STDIN, channel_of(log, command)) == data
+
+
 def test_a_client_that_vanishes_under_an_endless_stream(server):
     """The queue is full and the connection waits; still its end is noticed within 5 s."""
     with shared(server) as master:
@@ -150,17 +172,19 @@ def test_a_client_that_vanishes_under_an_endless_stream(server):
     assert server.run("echo alive").stdout == b"alive\n"
 
 
+def recorded_bytes(server) -> int:
+    """Room that all logs take on the disk."""
+    return 512 * sum(f.stat().st_blocks for f in server.audit.iterdir())
+
+
 def settled(server) -> None:
     """Waits until the stream has come to a stop: nothing more is recorded."""
 
-    def size() -> int:
-        return sum(f.stat().st_blocks for f in server.audit.iterdir())
-
-    last, since = size(), time.monotonic()
+    last, since = recorded_bytes(server), time.monotonic()
     end = since + 60
     while time.monotonic() - since < 1:
         time.sleep(0.1)
-        if (now := size()) != last:
+        if (now := recorded_bytes(server)) != last:
             last, since = now, time.monotonic()
         assert time.monotonic() < end, "an endless stream is never held back"
 
@@ -192,15 +216,22 @@ def test_a_slow_reader_holds_its_program_back(server):
     assert recorded and not recorded.strip(b"\0")
 
 
-def test_a_rekey_in_the_middle_of_uploads(server):
-    inputs = [os.urandom(3_000_000) for _ in range(3)]
+@pytest.mark.parametrize("whose", ["client", "server"])
+def test_a_rekey_in_the_middle_of_uploads(make_server, whose):
+    server = make_server(ssh={"rekeyLimit": "1MiB"} if whose == "server" else {}).start()
+    inputs = [os.urandom(3_000_000) for _ in range(8)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with shared(server, "-o", "RekeyLimit=200K") as master:
-        running = [master.start(f": {n}; cat", **pipes) for n in range(3)]
-        with ThreadPoolExecutor(3) as pool:
+    told = server.directory / "client"
+    options = ("-o", "LogLevel=DEBUG1", "-E", str(told))
+    if whose == "client":
+        options += ("-o", "RekeyLimit=200K")
+    with shared(server, *options) as master:
+        running = [master.start(f": {n}; cat", **pipes) for n in range(8)]
+        with ThreadPoolExecutor(8) as pool:
             done = list(pool.map(lambda one, data: one.communicate(data, timeout=60)[0], running, inputs))
         assert done == inputs
         master.end()
+    assert told.read_text().count("SSH2_MSG_NEWKEYS received") > 5
     log = server.log()
     for number, data in enumerate(inputs):
         assert log.io(STDIN, channel_of(log, f": {number}; cat")) == data
