@@ -6,7 +6,9 @@
 //! 3. Seal the frames that follow by chunk and message number, as their chunks would have been.
 //! 4. Append the final member. Every member made here says RECOVERED: until now only a CRC
 //!    protected what is in it. No message is added, above all no disconnect.
-//! 5. Force the log to the disk, then remove the tails, then force the directory.
+//! 5. Force the log to the disk, then remove the tails, then force the directory. Members that the
+//!    tails still vouch for are written once more before: after a sync that failed, or one that
+//!    never came, what can be read of them may not be on the disk, and no sync would care.
 //!
 //! A crash at any point leaves a log with which the same begins again. What may have been torn
 //! before any sync, and what stands behind a torn frame, is kept beside the log for `salvage`
@@ -115,6 +117,10 @@ impl Recovery<'_> {
         let tails = [self.tail(id, 0)?, self.tail(id, 1)?];
         let walk = Walk::of(&log).map_err(failed(id, "the log cannot be read"))?;
         if walk.end == Some(End::Final) {
+            walk.write_again(&log)
+                .and_then(|()| uninterrupted(|| log.sync()))
+                .and_then(|()| uninterrupted(|| self.disk.sync()))
+                .map_err(failed(id, "the log cannot be forced to the disk"))?;
             self.clear(id, &tails, walk.chain.messages())?;
             return Ok(Recovered::Closed);
         }
@@ -178,6 +184,7 @@ impl Recovery<'_> {
         run: &Run<'_>,
     ) -> io::Result<()> {
         let mut at = walk.proven;
+        walk.write_again(log)?;
         if walk.rest() > 0 {
             // Forced to the disk on its own: a second crash must not find the old end behind the
             // new one.
@@ -275,6 +282,8 @@ impl Recovery<'_> {
 struct Walk {
     chain: Chain,
     proven: u64,
+    /// Where the members begin of which tails may still hold the messages.
+    unsure: u64,
     length: u64,
     format: Option<Format>,
     end: Option<End>,
@@ -288,15 +297,21 @@ impl Walk {
             at: 0,
         };
         let mut members = Members::open(reader)?;
+        // Two tails, and a final member that is in none.
+        let mut starts = [0; 3];
         let end = loop {
+            let start = members.proven();
             if let Step::End(end) = members.step()? {
                 break end;
             }
+            starts.rotate_left(1);
+            starts[2] = start;
         };
         let blank = members.ending().is_none() && is_blank(log)?;
         Ok(Self {
             chain: members.chain().clone(),
             proven: members.proven(),
+            unsure: starts[0],
             length,
             format: members.ending().map(|ending| match ending {
                 Ending::Array => Format::Audit,
@@ -304,6 +319,25 @@ impl Walk {
             }),
             end: (!blank).then_some(end),
         })
+    }
+
+    /// Writes what holds of the log to it again, from the first member that may not be on the
+    /// disk: so that a sync is one of it, too.
+    fn write_again(&self, log: &Arc<dyn DiskFile>) -> io::Result<()> {
+        let mut piece = vec![0; 64 << 10];
+        let mut at = self.unsure;
+        while at < self.proven {
+            let rest = usize::try_from(self.proven - at).unwrap_or(usize::MAX);
+            let most = piece.len().min(rest);
+            let piece = piece.get_mut(..most).unwrap_or_default();
+            let length = read_full(&**log, piece, at)?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            write_all(&**log, piece.get(..length).unwrap_or_default(), at)?;
+            at += length as u64;
+        }
+        Ok(())
     }
 
     /// Length of what is cut off.
