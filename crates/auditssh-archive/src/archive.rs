@@ -9,7 +9,7 @@ use crate::recorder::{Recorder, new_id};
 use crate::recovery;
 use crate::sealer::{self, Seals};
 use crate::settings::{Settings, Sync};
-use crate::shared::Shared;
+use crate::shared::{Left, Shared};
 use crate::spool::{self, Spool, Tails};
 use crate::status::{Counters, Status};
 use crate::sync::{Queue, lock};
@@ -27,6 +27,9 @@ const SYNCERS: usize = 2;
 
 /// No log is begun with less space than this, in bytes: others need it to end well.
 const SPACE: u64 = 1 << 20;
+
+/// No log is begun while so many cannot be sealed: they are kept open, and wait.
+const BLOCKED: usize = 1000;
 
 /// Where logs are kept. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -77,7 +80,7 @@ impl Archive {
             syncers: (0..SYNCERS).map(|_| Queue::new()).collect(),
             ticks: Queue::new(),
             live: Mutex::new(HashMap::new()),
-            left: Mutex::new(left.into_iter().collect()),
+            left: Mutex::new(left.into_iter().map(Left::new).collect()),
             ending: AtomicBool::new(false),
         });
         ticker::recover(&shared);
@@ -196,17 +199,15 @@ fn write(shared: &Shared, thread: usize) {
     }
 }
 
-/// Makes the files of a log. Nothing is left of one that cannot be begun.
 fn begin(shared: &Arc<Shared>) -> Result<Arc<Log>, CreateError> {
     if shared.ending.load(Ordering::Acquire) {
         return Err(CreateError::Refused(Refusal::ShuttingDown));
     }
-    let id = new_id();
-    match files(shared, &id) {
+    match room(shared).and_then(|()| new_log(shared)) {
         Ok(log) => {
             shared.counters.set_refusal(None);
             Counters::add(&shared.counters.begun, 1);
-            lock(&shared.live).insert(id, Arc::clone(&log));
+            lock(&shared.live).insert(log.id.clone(), Arc::clone(&log));
             Ok(log)
         }
         Err(error) => {
@@ -221,7 +222,21 @@ fn begin(shared: &Arc<Shared>) -> Result<Arc<Log>, CreateError> {
     }
 }
 
-fn files(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
+/// Whether another log may be begun.
+fn room(shared: &Shared) -> io::Result<()> {
+    let blocked = (lock(&shared.live).values())
+        .filter(|log| log.is_blocked())
+        .count();
+    if blocked >= BLOCKED {
+        let text = format!("{blocked} logs wait to be sealed already");
+        return Err(io::Error::other(text));
+    }
+    Ok(())
+}
+
+/// Makes the files of a log under an id of its own. Nothing is left of one that cannot be begun.
+pub(crate) fn new_log(shared: &Arc<Shared>) -> io::Result<Arc<Log>> {
+    let id = &new_id();
     if shared.disk.space()?.free < SPACE {
         return Err(io::ErrorKind::StorageFull.into());
     }
@@ -231,9 +246,7 @@ fn files(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
     // The tail comes first and goes last: a log without one is not ours to complete.
     let tails = Tails::begin(Arc::clone(&shared.disk), id, version)?;
     let file = uninterrupted(|| shared.disk.create(id)).and_then(|file| {
-        write_all(&*file, &header, 0).inspect_err(|_| {
-            let _ = uninterrupted(|| shared.disk.remove(id));
-        })?;
+        write_all(&*file, &header, 0)?;
         Ok(file)
     });
     match file {
@@ -245,8 +258,21 @@ fn files(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
             Seals::new(&header),
         ))),
         Err(error) => {
-            let _ = uninterrupted(|| shared.disk.remove(&tail_name(id, 0)));
+            drop(tails);
+            discard(shared, id);
             Err(error)
         }
+    }
+}
+
+/// Removes the files of a log that was not begun, as far as that works; the next start recovers what
+/// is left. The tail goes last, since a log without one counts as complete.
+pub(crate) fn discard(shared: &Shared, id: &str) {
+    let gone = match uninterrupted(|| shared.disk.remove(id)) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(()) => true,
+    };
+    if gone {
+        let _ = uninterrupted(|| shared.disk.remove(&tail_name(id, 0)));
     }
 }

@@ -2,12 +2,18 @@
 
 use auditssh_log::tail::Stamp;
 use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Where times come from.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Unix time, and the time since some fixed moment that never jumps and does not stop while
     /// the machine sleeps; both in nanoseconds.
     fn now(&self) -> Stamp;
+
+    /// Waits for `time` with `wait`, which says whether the wait was broken off; so does this.
+    fn pause(&self, time: Duration, wait: &mut dyn FnMut(Duration) -> bool) -> bool {
+        wait(time)
+    }
 }
 
 /// The clocks of the operating system (`CLOCK_REALTIME`, `CLOCK_BOOTTIME`).

@@ -73,6 +73,8 @@ pub struct Status {
     pub links: u64,
     /// Its length in bytes.
     pub length: u64,
+    /// What tells it from every other file of its file system.
+    pub number: u64,
 }
 
 /// Writes all bytes, whatever interrupts or shortens.

@@ -19,6 +19,7 @@ mod entry;
 mod error;
 pub mod key;
 mod log;
+mod missing;
 mod progress;
 pub mod reader;
 mod recorder;

@@ -4,6 +4,7 @@ use crate::clock::Timeline;
 use crate::disk::DiskFile;
 use crate::entry::Entry;
 use crate::error::RecordError;
+use crate::missing::Missing;
 use crate::progress::Progress;
 use crate::sealer::Seals;
 use crate::shared::Shared;
@@ -15,8 +16,8 @@ use auditssh_log::message::{Event, Extra};
 use auditssh_log::tail::{self, MAX_MESSAGE};
 use auditssh_log::{Message, codec};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How many bytes of events may wait for their writer, besides one message and how the session
 /// ends.
@@ -38,8 +39,12 @@ pub(crate) struct Log {
     pub(crate) safe: AtomicU32,
     /// Sealing does not work at present.
     pub(crate) blocked: AtomicBool,
-    /// A sync of one of its files failed: they are not trusted again.
-    pub(crate) poisoned: AtomicBool,
+    /// Its files are not trusted again: a sync of one failed, or someone changed them.
+    condemned: OnceLock<RecordError>,
+    /// Which of its files were seen to be changed by others: a bit for the log, one for each tail.
+    pub(crate) changed: AtomicU8,
+    /// Tickets below this are on the disk.
+    pub(crate) forced: AtomicU64,
     /// Messages are missing, and that is not recorded yet.
     pub(crate) gapped: AtomicBool,
     /// Monotonic time in nanoseconds at which the first message of the open chunk came; 0 for none.
@@ -61,6 +66,8 @@ struct Order {
     ended: bool,
     /// The session cannot be recorded any more: only how it ends still is.
     failed: Option<RecordError>,
+    /// The log in which the session goes on.
+    heir: Option<Arc<Log>>,
 }
 
 /// Events on their way to the writer.
@@ -68,7 +75,7 @@ struct Order {
 pub(crate) struct Waiting {
     /// Frames without their place (`tail::open`).
     pub(crate) frames: Vec<u8>,
-    /// One for each frame.
+    /// One for each frame, and one for each run of events that found no room.
     pub(crate) tickets: VecDeque<Ticket>,
     /// The last frame is the last of the log.
     pub(crate) ended: bool,
@@ -83,6 +90,18 @@ pub(crate) struct Ticket {
     pub(crate) bytes: u64,
     /// It tells how the session ends.
     pub(crate) closes: bool,
+    /// It stands for events that found no room, and has no frame.
+    pub(crate) missing: Option<Missing>,
+}
+
+/// An event on its way into a log, after the interception policy.
+#[derive(Debug)]
+struct Item {
+    event: Event,
+    channel_id: Option<u64>,
+    extra: Extra,
+    /// Bytes of input or output in it.
+    bytes: u64,
 }
 
 impl Log {
@@ -106,100 +125,155 @@ impl Log {
                 scheduled: false,
                 ended: false,
                 failed: None,
+                heir: None,
             }),
             spool: Mutex::new(spool),
             seals: Mutex::new(seals),
             safe: AtomicU32::new(0),
             blocked: AtomicBool::new(false),
-            poisoned: AtomicBool::new(false),
+            condemned: OnceLock::new(),
+            changed: AtomicU8::new(0),
+            forced: AtomicU64::new(0),
             gapped: AtomicBool::new(false),
             since: AtomicU64::new(0),
             dirty: Mutex::new(Vec::new()),
         }
     }
 
-    /// Gives an event its place and its time; returns its ticket, or `None` if policy drops it.
-    pub(crate) fn append(self: &Arc<Self>, entry: Entry) -> Result<Option<u64>, RecordError> {
+    /// Gives an event its place and its time. Returns the log that took it, which is another one if
+    /// the session goes on there, and its ticket; `None` if policy drops it.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        entry: Entry,
+    ) -> Result<Option<(Arc<Self>, u64)>, RecordError> {
         let bytes = match &entry.event {
             Event::Io(io) => io.data.len() as u64,
             _ => 0,
         };
-        let Entry {
-            event,
-            channel_id,
-            extra,
-            origin,
-        } = entry;
-        let ends = event == Event::Disconnect;
-        let verdict = self.shared.settings.intercept.apply(event, origin);
+        let verdict = (self.shared.settings.intercept).apply(entry.event, entry.origin);
         let Some((event, more)) = verdict.into_event() else {
             return Ok(None);
         };
-        let extra = if more.is_empty() { extra } else { more };
-        let mut order = lock(&self.order);
+        let item = Item {
+            event,
+            channel_id: entry.channel_id,
+            extra: if more.is_empty() { entry.extra } else { more },
+            bytes,
+        };
+        let mut log = Arc::clone(self);
+        loop {
+            let mut order = lock(&log.order);
+            let Some(heir) = order.heir.clone() else {
+                let ticket = log.take_in(&mut order, item)?;
+                drop(order);
+                return Ok(Some((log, ticket)));
+            };
+            drop(order);
+            log = heir;
+        }
+    }
+
+    fn take_in(self: &Arc<Self>, order: &mut Order, item: Item) -> Result<u64, RecordError> {
+        let (ends, closes) = (item.event == Event::Disconnect, closes(&item.event));
         if order.ended {
             return Err(RecordError::Ended);
         }
         if let Some(error) = &order.failed
-            && !closes(&event)
+            && !closes
         {
             return Err(error.clone());
         }
-        if order.waiting.frames.len() > WAITING && !closes(&event) {
-            return Err(RecordError::Behind);
-        }
         let ticket = order.ticket;
-        self.stamp(&mut order, event, channel_id, extra, bytes)?;
+        if order.waiting.frames.len() > WAITING && !closes {
+            if !self.shared.goes_on() {
+                return Err(RecordError::Behind);
+            }
+            self.miss(order, item.bytes);
+        } else {
+            self.stamp(order, item)?;
+        }
         order.ended = ends;
         order.waiting.ended = ends;
-        self.schedule(&mut order);
-        Ok(Some(ticket))
+        self.schedule(order);
+        Ok(ticket)
+    }
+
+    /// Counts an event that finds no room. It is as far as those before it when they are.
+    fn miss(&self, order: &mut Order, bytes: u64) {
+        let mut line = order.line; // a jump of the clock is still to be told
+        let wall = line.stamp(self.shared.clock.now()).0.wall;
+        let missing = Missing::one(bytes, wall);
+        order.ticket += 1;
+        let tickets = &mut order.waiting.tickets;
+        if let Some(last) = tickets.back_mut()
+            && let Some(run) = &mut last.missing
+        {
+            run.add(&missing);
+            last.end = order.ticket;
+            return;
+        }
+        tickets.push_back(Ticket {
+            end: order.ticket,
+            bytes: 0,
+            closes: false,
+            missing: Some(missing),
+        });
     }
 
     /// Puts a message in the queue, and before it a jump of the clock, if there was one.
-    fn stamp(
-        &self,
-        order: &mut Order,
-        event: Event,
-        channel_id: Option<u64>,
-        extra: Extra,
-        bytes: u64,
-    ) -> Result<(), RecordError> {
+    fn stamp(&self, order: &mut Order, item: Item) -> Result<(), RecordError> {
         let (stamp, step) = order.line.stamp(self.shared.clock.now());
-        let (ticket, closes) = (order.ticket, closes(&event));
+        let waiting = &mut order.waiting;
         if let Some(nanoseconds) = step {
             let (event, extra) = ClockStep { nanoseconds }.record();
-            self.encode(
-                &mut order.waiting.frames,
-                stamp,
-                false,
-                (event, None, extra),
-            );
-            order.waiting.tickets.push_back(Ticket {
-                end: ticket,
+            self.encode(&mut waiting.frames, stamp, false, (event, None, extra));
+            waiting.tickets.push_back(Ticket {
+                end: order.ticket,
                 bytes: 0,
                 closes: false,
+                missing: None,
             });
         }
-        let start = order.waiting.frames.len();
-        self.encode(
-            &mut order.waiting.frames,
-            stamp,
-            false,
-            (event, channel_id, extra),
-        );
-        let length = order.waiting.frames.len() - start - tail::FRAME;
+        let (start, closes) = (waiting.frames.len(), closes(&item.event));
+        let message = (item.event, item.channel_id, item.extra);
+        self.encode(&mut waiting.frames, stamp, false, message);
+        let length = waiting.frames.len() - start - tail::FRAME;
         if length > MAX_MESSAGE {
-            order.waiting.frames.truncate(start);
+            waiting.frames.truncate(start);
             return Err(RecordError::TooLong(length));
         }
-        order.waiting.tickets.push_back(Ticket {
-            end: ticket + 1,
-            bytes,
-            closes,
-        });
         order.ticket += 1;
+        waiting.tickets.push_back(Ticket {
+            end: order.ticket,
+            bytes: item.bytes,
+            closes,
+            missing: None,
+        });
         Ok(())
+    }
+
+    /// Has the session go on in `heir`, unless something waits for this log's writer. What comes
+    /// from now on goes there; what ended here ends there.
+    pub(crate) fn leave_to(&self, heir: &Arc<Self>) -> bool {
+        let mut order = lock(&self.order);
+        if !order.waiting.tickets.is_empty() {
+            return false;
+        }
+        let mut next = lock(&heir.order);
+        next.line = order.line;
+        order.heir = Some(Arc::clone(heir));
+        if order.ended {
+            let item = Item {
+                event: Event::Disconnect,
+                channel_id: None,
+                extra: Extra::new(),
+                bytes: 0,
+            };
+            next.ended = heir.stamp(&mut next, item).is_ok();
+            next.waiting.ended = next.ended;
+        }
+        heir.schedule(&mut next);
+        true
     }
 
     /// Appends a frame without its place.
@@ -274,8 +348,18 @@ impl Log {
         self.blocked.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+    /// Its files are not trusted again. Whether that is news.
+    pub(crate) fn condemn(&self, error: &RecordError) -> bool {
+        self.condemned.set(error.clone()).is_ok()
+    }
+
+    /// Why its files are not trusted, if so.
+    pub(crate) fn condemned(&self) -> Option<&RecordError> {
+        self.condemned.get()
+    }
+
+    pub(crate) fn is_condemned(&self) -> bool {
+        self.condemned().is_some()
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::entry::Entry;
 use crate::error::RecordError;
 use crate::log::Log;
+use crate::sync::lock;
 use auditssh_log::Event;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 /// The log of one connection, held by everything that acts for it. Cheap to clone. When the last
@@ -17,8 +18,10 @@ pub struct Recorder {
     held: Option<Arc<Held>>,
 }
 
+/// The log of the session. If its files can no longer be trusted and `audit.onFailure` says that
+/// the session goes on, another one takes its place.
 #[derive(Debug)]
-struct Held(Arc<Log>);
+struct Held(Mutex<Arc<Log>>);
 
 /// Resolves when the event is at the commit level, or can't be recorded.
 #[must_use = "the effect of an event waits for its commit"]
@@ -35,7 +38,7 @@ impl Recorder {
     pub(crate) fn new(log: Arc<Log>) -> Self {
         Self {
             id: log.id.as_str().into(),
-            held: Some(Arc::new(Held(log))),
+            held: Some(Arc::new(Held(Mutex::new(log)))),
         }
     }
 
@@ -47,7 +50,7 @@ impl Recorder {
         }
     }
 
-    /// 32 lower-case hexadecimal digits.
+    /// 32 lower-case hexadecimal digits: the name of the (first) log.
     pub fn connection_id(&self) -> &str {
         &self.id
     }
@@ -58,9 +61,8 @@ impl Recorder {
         let Some(held) = &self.held else {
             return Commit(State::Known(Ok(())));
         };
-        let log = &held.0;
-        Commit(match log.append(entry.into()) {
-            Ok(Some(ticket)) => State::Waiting(Arc::clone(log), ticket),
+        Commit(match held.append(entry.into()) {
+            Ok(Some((log, ticket))) => State::Waiting(log, ticket),
             Ok(None) => State::Known(Ok(())),
             Err(error) => State::Known(Err(error)),
         })
@@ -70,7 +72,7 @@ impl Recorder {
     /// session is to end; never otherwise.
     pub async fn failed(&self) -> RecordError {
         match &self.held {
-            Some(held) => held.0.progress.failed().await,
+            Some(held) => held.log().progress.failed().await,
             None => std::future::pending().await,
         }
     }
@@ -83,15 +85,34 @@ impl Recorder {
         };
         let disconnect = self.append(Event::Disconnect);
         match disconnect.await {
-            Ok(()) | Err(RecordError::Ended) => held.0.progress.closed().await,
+            Ok(()) | Err(RecordError::Ended) => held.log().progress.closed().await,
             Err(error) => Err(error),
         }
     }
 }
 
+impl Held {
+    fn log(&self) -> Arc<Log> {
+        Arc::clone(&lock(&self.0))
+    }
+
+    fn append(&self, entry: Entry) -> Result<Option<(Arc<Log>, u64)>, RecordError> {
+        let log = self.log();
+        let taken = log.append(entry)?;
+        if let Some((heir, _)) = taken
+            .as_ref()
+            .filter(|(taker, _)| !Arc::ptr_eq(taker, &log))
+        {
+            // Another thread may be further already; the next append finds that out.
+            *lock(&self.0) = Arc::clone(heir);
+        }
+        Ok(taken)
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        let _ = self.0.append(Event::Disconnect.into());
+        let _ = self.append(Event::Disconnect.into());
     }
 }
 

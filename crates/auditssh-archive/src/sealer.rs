@@ -7,11 +7,11 @@ use crate::disk::{DiskFile, read_full, uninterrupted, write_all};
 use crate::error::RecordError;
 use crate::log::Log;
 use crate::recovery::chunk_of;
-use crate::shared::Shared;
+use crate::shared::{Left, Shared};
 use crate::spool;
 use crate::status::Counters;
 use crate::sync::lock;
-use crate::syncer::{Dirty, Then};
+use crate::syncer::{self, Dirty, Then};
 use auditssh_log::codec::Format;
 use auditssh_log::seal::{Chain, Deflate, Ending, Flags};
 use auditssh_log::tail::{self, Frame, HEADER};
@@ -84,19 +84,28 @@ pub(crate) fn run(shared: &Arc<Shared>, thread: usize) {
         if !matches!(job, Job::Retry(_)) {
             seals.jobs.push_back(job);
         }
-        if let Err(error) = seals.work(&log, &mut deflate) {
-            drop(seals);
-            block(&log, &error);
+        let Err(error) = seals.work(&log, &mut deflate) else {
+            continue;
+        };
+        if error.kind() == io::ErrorKind::InvalidData {
+            syncer::condemn(&log, &RecordError::storage("it cannot be sealed", &error));
+            let _ = seals.work(&log, &mut deflate);
+            continue;
         }
+        drop(seals);
+        block(&log, &error);
     }
 }
 
 impl Seals {
     fn work(&mut self, log: &Arc<Log>, deflate: &mut Deflate) -> io::Result<()> {
         while let Some(job) = self.jobs.front() {
-            if log.is_poisoned() {
+            if log.is_condemned() {
+                let over = self.jobs.iter().any(|job| matches!(job, Job::Finish(_)));
                 self.jobs.clear();
-                forget(log);
+                if over {
+                    abandon(log);
+                }
                 break;
             }
             match job {
@@ -176,7 +185,7 @@ fn settle(log: &Arc<Log>, names: bool, then: Then) {
     if log.shared.syncs() {
         log.shared.sync(dirty);
     } else {
-        crate::syncer::settle(dirty);
+        syncer::settle(dirty);
     }
 }
 
@@ -208,10 +217,22 @@ pub(crate) fn finished(log: &Arc<Log>) {
     forget(log);
 }
 
-fn forget(log: &Log) {
+/// Nothing writes to the log any more, but its files are not trusted: recovery reads them again,
+/// and proves what it finds.
+pub(crate) fn abandon(log: &Log) {
+    if let Some(error) = log.condemned() {
+        log.progress.close(Err(error.clone()));
+    }
+    if forget(log) {
+        lock(&log.shared.left).push(Left::new(log.id.clone()));
+    }
+}
+
+/// Lets go of a log; whether it was held.
+fn forget(log: &Log) -> bool {
     // What is still to be synced of its tails holds the log itself.
     lock(&log.dirty).clear();
-    lock(&log.shared.live).remove(&log.id);
+    lock(&log.shared.live).remove(&log.id).is_some()
 }
 
 /// Sealing failed: the session is told, and the writer does not wait for a tail.

@@ -26,9 +26,23 @@ pub(crate) struct Shared {
     pub(crate) ticks: Queue<()>,
     /// Logs that are not closed.
     pub(crate) live: Mutex<HashMap<String, Arc<Log>>>,
-    /// Ids of logs that an earlier run left and that could not be recovered yet.
-    pub(crate) left: Mutex<Vec<String>>,
+    /// Logs that an earlier run, or a failed sync, left to recovery.
+    pub(crate) left: Mutex<Vec<Left>>,
     pub(crate) ending: AtomicBool,
+}
+
+/// A log that is to be recovered.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) id: String,
+    /// Its first failure was reported.
+    pub(crate) told: bool,
+}
+
+impl Left {
+    pub(crate) const fn new(id: String) -> Self {
+        Self { id, told: false }
+    }
 }
 
 impl Shared {

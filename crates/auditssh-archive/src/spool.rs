@@ -5,17 +5,20 @@
 //! log, and only of this one.
 
 mod gap;
+mod heir;
 mod tails;
 
 use crate::disk::write_all;
 use crate::error::RecordError;
 use crate::log::{Log, Waiting};
+use crate::missing::Missing;
 use crate::sealer::Job;
 use crate::status::Counters;
 use crate::sync::lock;
 use crate::syncer::{Dirty, Then};
 use auditssh_log::tail;
 use gap::Lost;
+pub(crate) use heir::make as make_heir;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,6 +41,10 @@ pub(crate) struct Spool {
     next: u64,
     backlog: Waiting,
     lost: Option<Lost>,
+    /// Tickets below this are written, or counted as lost.
+    end: u64,
+    /// The log in which the session is to go on.
+    heir: Option<Arc<Log>>,
     /// Sealing waits for nothing but the sealer.
     done: bool,
     stalled: bool,
@@ -87,6 +94,8 @@ impl Spool {
             next: 0,
             backlog: Waiting::default(),
             lost: None,
+            end: 0,
+            heir: None,
             done: false,
             stalled: false,
         }
@@ -100,13 +109,17 @@ impl Spool {
     /// Writes the backlog. False if it has to wait: then the log stays out of the queue until
     /// [`free`].
     fn drain(&mut self, log: &Arc<Log>) -> bool {
+        if let Some(error) = log.condemned().filter(|_| log.shared.goes_on()) {
+            self.give_up(log, error);
+            return true;
+        }
         while !self.backlog.tickets.is_empty() {
             match self.write(log) {
                 Ok(()) => {}
                 Err(Stop::Stall) => {
                     self.stalled = true;
                     // The sealer may have been done just before.
-                    if !self.is_next_free(log) && !log.is_blocked() && !log.is_poisoned() {
+                    if !self.is_next_free(log) && !log.is_blocked() && !log.is_condemned() {
                         return false;
                     }
                     self.stalled = false;
@@ -137,6 +150,11 @@ impl Spool {
 
     /// Writes as much of the backlog as belongs into the current chunk, with one call.
     fn write(&mut self, log: &Arc<Log>) -> Result<(), Stop> {
+        if let Some((run, end)) = self.run_of_missing() {
+            self.count(log, &run, &RecordError::Behind);
+            self.publish(log, end);
+            return Ok(());
+        }
         let closing = log.has_failed();
         if closing.is_none() {
             self.turn(log)?;
@@ -167,7 +185,7 @@ impl Spool {
             self.rotate(log);
             return Ok(());
         }
-        if log.is_blocked() || log.is_poisoned() {
+        if log.is_blocked() || log.is_condemned() {
             let error = RecordError::Storage("full chunks cannot be sealed".into());
             return Err(Stop::Fault(error));
         }
@@ -195,15 +213,25 @@ impl Spool {
         log.since.store(0, Ordering::Release);
     }
 
+    /// The events at the front of the backlog that found no room, and where their tickets end.
+    fn run_of_missing(&mut self) -> Option<(Missing, u64)> {
+        let front = self.backlog.tickets.front()?;
+        let found = (front.missing?, front.end);
+        self.backlog.tickets.pop_front();
+        Some(found)
+    }
+
     /// The frames of the backlog up to `most` bytes, at least one, with their places.
     fn batch(&mut self, most: usize) -> Batch {
         let seed = self.tails.seed(self.chunk);
         let mut batch = Batch::default();
         let mut frames = self.backlog.frames.as_mut_slice();
         let mut end = 0;
-        while let Some(length) =
-            tail::place(frames, seed, self.chunk, self.next + u64::from(batch.count))
-        {
+        for _ in (self.backlog.tickets.iter()).take_while(|ticket| ticket.missing.is_none()) {
+            let number = self.next + u64::from(batch.count);
+            let Some(length) = tail::place(frames, seed, self.chunk, number) else {
+                break;
+            };
             end += length;
             batch.count += 1;
             batch.content += length - tail::FRAME;
@@ -246,41 +274,40 @@ impl Spool {
 
     /// Makes known that tickets below `end` are written.
     fn publish(&mut self, log: &Arc<Log>, end: u64) {
+        self.end = self.end.max(end);
         let always = log.shared.always();
-        if !always {
+        let unsynced = !log.shared.syncs() || log.shared.goes_on() && log.is_condemned();
+        if !always || unsynced {
             log.progress.resolve(end);
         }
-        if !log.shared.syncs() {
+        if unsynced {
             return;
         }
         let names = self.tails.take_new();
         let Some(tail) = self.tails.of(self.chunk) else {
             return;
         };
-        let dirty = |then| Dirty {
+        let dirty = Dirty {
             log: Arc::clone(log),
             file: Arc::clone(&tail.file),
             names,
-            then,
+            then: Then::Commit(end),
         };
         if always {
-            log.shared.sync(dirty(Then::Commit(end)));
+            log.shared.sync(dirty);
             return;
         }
         let mut known = lock(&log.dirty);
-        if names
-            || !known
-                .iter()
-                .any(|known| Arc::ptr_eq(&known.file, &tail.file))
-        {
-            known.push(dirty(Then::Nothing));
+        if !names {
+            known.retain(|known| known.names || !Arc::ptr_eq(&known.file, &dirty.file));
         }
+        known.push(dirty);
     }
 
     /// What the session did not live to see written is not recorded, or counted as missing.
     fn fault(&mut self, log: &Arc<Log>, error: &RecordError) {
         Counters::add(&log.shared.counters.failures, 1);
-        if log.shared.goes_on() && !log.is_poisoned() {
+        if log.shared.goes_on() {
             self.lose(log, error);
             return;
         }
@@ -316,9 +343,14 @@ impl Spool {
 
     /// Age and gaps are looked at when nothing else is to be done.
     fn look(&mut self, log: &Arc<Log>) {
+        if log.shared.goes_on() && log.is_condemned() {
+            self.leave(log);
+            return;
+        }
         if self.lost.is_some() && log.has_failed().is_none() && !self.done {
             match self.turn(log).and_then(|()| self.tell_gap(log)) {
-                Ok(()) | Err(Stop::Stall) => {}
+                Ok(()) => self.publish(log, self.end),
+                Err(Stop::Stall) => {}
                 Err(Stop::Fault(error)) => self.postpone(log, &error),
             }
         }

@@ -31,10 +31,8 @@ pub(crate) struct Dirty {
 /// What a sync makes possible.
 #[derive(Debug)]
 pub(crate) enum Then {
-    /// Tickets below this are committed.
+    /// Tickets below this are on the disk, and so committed.
     Commit(u64),
-    /// Nothing waits.
-    Nothing,
     /// This many chunks of the log are safe.
     Sealed(u32),
     /// The log is complete.
@@ -61,8 +59,8 @@ pub(crate) fn run(shared: &Arc<Shared>, thread: usize) {
                 .find(|(file, _)| Arc::ptr_eq(file, &dirty.file));
             let result = file.map_or(&Ok(()), |(_, result)| result);
             match (result, &directory) {
-                (Err(error), _) => poison(&dirty, error),
-                (Ok(()), Err(error)) if dirty.names => poison(&dirty, error),
+                (Err(error), _) => poison(dirty, error),
+                (Ok(()), Err(error)) if dirty.names => poison(dirty, error),
                 (Ok(()), _) => settle(dirty),
             }
         }
@@ -88,28 +86,49 @@ fn sync_files(shared: &Shared, files: &mut [(Arc<dyn DiskFile>, io::Result<()>)]
 /// Does what a sync made possible.
 pub(crate) fn settle(dirty: Dirty) {
     let log = dirty.log;
-    match dirty.then {
-        Then::Nothing => {}
-        Then::Commit(end) if log.is_poisoned() => {
-            let error = RecordError::Storage("an earlier sync failed".into());
-            log.progress.reject(end.saturating_sub(1)..end, &error);
+    let condemned = log.condemned();
+    match (dirty.then, condemned) {
+        (Then::Commit(end), None) => {
+            log.forced.fetch_max(end, Ordering::AcqRel);
+            log.progress.resolve(end);
         }
-        Then::Commit(end) => log.progress.resolve(end),
-        Then::Sealed(chunks) => sealer::safe(&log, chunks),
-        Then::Finished => sealer::finished(&log),
+        // What came after the failure has been on its way already.
+        (Then::Commit(end), Some(error)) => unsure(&log, end, error),
+        (Then::Sealed(chunks), None) => sealer::safe(&log, chunks),
+        (Then::Sealed(_), Some(_)) => {}
+        (Then::Finished, None) => sealer::finished(&log),
+        (Then::Finished, Some(_)) => sealer::abandon(&log),
+    }
+}
+
+/// Tickets below `end` are written, and may be lost all the same.
+fn unsure(log: &Log, end: u64, error: &RecordError) {
+    if log.shared.goes_on() {
+        log.progress.resolve(end);
+    } else if log.shared.always() {
+        log.progress.reject(end.saturating_sub(1)..end, error);
     }
 }
 
 /// What a failed sync was to write may be gone, whatever a later one says.
-fn poison(dirty: &Dirty, error: &io::Error) {
-    let log = &dirty.log;
-    Counters::add(&log.shared.counters.failures, 1);
+fn poison(dirty: Dirty, error: &io::Error) {
     let error = RecordError::storage("it could not be forced to the disk", error);
-    if !log.poisoned.swap(true, Ordering::AcqRel) {
+    condemn(&dirty.log, &error);
+    settle(dirty);
+}
+
+/// The files of a log are not trusted again: its session ends, or goes on in another log.
+pub(crate) fn condemn(log: &Arc<Log>, error: &RecordError) {
+    Counters::add(&log.shared.counters.failures, 1);
+    if log.condemn(error) {
         tracing::error!(connection = %log.id, %error, "a log is not trusted any more");
     }
-    log.fail(&error);
-    log.progress.reject_all(&error);
-    log.progress.close(Err(error));
+    if log.shared.goes_on() {
+        log.wake();
+    } else {
+        log.fail(error);
+        log.progress.reject_all(error);
+        log.progress.close(Err(error.clone()));
+    }
     spool::free(log);
 }

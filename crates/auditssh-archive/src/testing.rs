@@ -21,6 +21,9 @@ use std::time::Duration;
 pub struct ManualClock {
     wall: AtomicI64,
     mono: AtomicU64,
+    /// When the last pause that began ends.
+    end: AtomicU64,
+    pauses: AtomicU64,
 }
 
 impl ManualClock {
@@ -35,6 +38,13 @@ impl ManualClock {
     pub fn jump(&self, nanoseconds: i64) {
         self.wall.fetch_add(nanoseconds, Ordering::Relaxed);
     }
+
+    /// How many pauses began; `None` while the last of them is over, or there was none.
+    pub fn pauses(&self) -> Option<u64> {
+        let end = self.end.load(Ordering::Acquire);
+        let pauses = self.pauses.load(Ordering::Acquire);
+        (end > self.now().mono).then_some(pauses)
+    }
 }
 
 impl Clock for ManualClock {
@@ -43,6 +53,19 @@ impl Clock for ManualClock {
             wall: self.wall.load(Ordering::Relaxed),
             mono: self.mono.load(Ordering::Relaxed),
         }
+    }
+
+    fn pause(&self, time: Duration, wait: &mut dyn FnMut(Duration) -> bool) -> bool {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let end = self.now().mono.saturating_add(time);
+        self.pauses.fetch_add(1, Ordering::AcqRel);
+        self.end.store(end, Ordering::Release);
+        while self.now().mono < end {
+            if wait(Duration::from_millis(1)) {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -1,17 +1,19 @@
 //! What is to be done once a while: syncs, ages, second tries, free space, files that vanish.
 
-use crate::directory::tail_name;
-use crate::disk::{DiskFile, Space};
+mod watch;
+
+use crate::disk::Space;
 use crate::log::Log;
 use crate::recovery::{Recovered, Recovery};
 use crate::sealer::Job;
-use crate::shared::Shared;
+use crate::shared::{Left, Shared};
+use crate::spool;
 use crate::status::Counters;
 use crate::sync::lock;
 use auditssh_log::seal::Deflate;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Free space in percent at which a warning is given, each once until there is more again.
 const LADDER: [u64; 3] = [25, 10, 5];
@@ -22,7 +24,8 @@ const LEFT: u64 = 5;
 /// Pushes what is dirty to the disk, twice an interval: what was written waits for one half of it at
 /// most, and the other is left for the sync.
 pub(crate) fn sync(shared: &Arc<Shared>, interval: Duration) {
-    while !shared.ticks.pause(interval / 2) {
+    let mut wait = |time| shared.ticks.pause(time);
+    while !shared.clock.pause(interval / 2, &mut wait) {
         for log in shared.live() {
             for dirty in std::mem::take(&mut *lock(&log.dirty)) {
                 shared.sync(dirty);
@@ -37,10 +40,14 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     while !shared.ticks.pause(shared.settings.tick) {
         ticks = ticks.wrapping_add(1);
         space(shared, &mut warned);
+        // No longer than a tick, however slow the disk is.
+        let mut makes = true;
+        let begun = Instant::now();
         for log in shared.live() {
             look(shared, &log);
+            makes = makes && succeed(shared, &log) && begun.elapsed() < shared.settings.tick;
             if ticks.is_multiple_of(FILES) {
-                files(shared, &log);
+                watch::files(shared, &log);
             }
         }
         if ticks.is_multiple_of(LEFT) {
@@ -59,6 +66,19 @@ fn look(shared: &Shared, log: &Arc<Log>) {
     if old || log.gapped.load(Ordering::Acquire) {
         log.wake();
     }
+}
+
+/// Begins another log for a session that goes on without a trusted one. Whether that is worth a
+/// try with the next one, too.
+fn succeed(shared: &Shared, log: &Arc<Log>) -> bool {
+    if !shared.goes_on() || !log.is_condemned() {
+        return true;
+    }
+    let made = spool::make_heir(log);
+    if let Err(error) = &made {
+        tracing::debug!(connection = %log.id, %error, "no other log can be begun yet");
+    }
+    made.is_ok()
 }
 
 fn space(shared: &Shared, warned: &mut usize) {
@@ -82,41 +102,6 @@ fn space(shared: &Shared, warned: &mut usize) {
     *warned = steps;
 }
 
-/// Someone may delete or cut files under a running server.
-fn files(shared: &Shared, log: &Arc<Log>) {
-    let mut wrong = Vec::new();
-    if let Ok(seals) = log.seals.try_lock() {
-        check(&*log.file, &log.id, seals.length(), &mut wrong);
-    }
-    if let Ok(spool) = log.spool.try_lock() {
-        for (chunk, tail) in (0..).zip(spool.tails().files()) {
-            let name = tail_name(&log.id, chunk);
-            check(&*tail.file, &name, tail.allocated(), &mut wrong);
-        }
-    }
-    if !lock(&shared.live).contains_key(&log.id) {
-        return; // closed meanwhile
-    }
-    for text in wrong {
-        Counters::add(&shared.counters.tampered, 1);
-        tracing::error!(connection = %log.id, "a file of a log that is being written {text}");
-    }
-}
-
-fn check(file: &dyn DiskFile, name: &str, length: u64, wrong: &mut Vec<String>) {
-    let Ok(status) = file.status() else {
-        return;
-    };
-    if status.links == 0 {
-        wrong.push(format!("was deleted: {name}"));
-    } else if status.length < length {
-        wrong.push(format!(
-            "was cut: {name} has {} bytes of {length}",
-            status.length
-        ));
-    }
-}
-
 /// Recovers what earlier runs left, as far as it can be.
 pub(crate) fn recover(shared: &Shared) {
     let left = std::mem::take(&mut *lock(&shared.left));
@@ -129,7 +114,7 @@ pub(crate) fn recover(shared: &Shared) {
         key: shared.settings.signing_key.as_ref(),
         deflate: Deflate::new(),
     };
-    for id in left {
+    for Left { id, told } in left {
         match recovery.run(&id) {
             Ok(Recovered::Closed) => {}
             Ok(Recovered::Log { messages, damaged }) => {
@@ -143,8 +128,10 @@ pub(crate) fn recover(shared: &Shared) {
                 tracing::error!(connection = %id, reason, "a log is damaged and left as it is");
             }
             Err(error) => {
-                tracing::error!(%error, "a log cannot be recovered yet; it is tried again");
-                lock(&shared.left).push(id);
+                if !told {
+                    tracing::error!(%error, "a log cannot be recovered yet; it is tried again");
+                }
+                lock(&shared.left).push(Left { id, told: true });
             }
         }
     }

@@ -5,11 +5,14 @@
 
 use auditssh_archive::disk::{Disk, DiskFile, LocalDisk, Space, Status};
 use auditssh_archive::{Archive, OnFailure, RecordError, Recorder, Settings, Sync, SystemClock};
-use auditssh_log::message::{Event, Io, Stream};
+use auditssh_log::codec::Decoder;
+use auditssh_log::extension::{Gap, find};
+use auditssh_log::message::{Event, Io, Message, Stream, Value};
 use auditssh_log::policy::Intercept;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -221,9 +224,12 @@ async fn nothing_of_a_closed_log_stays_in_memory() {
     }
 }
 
+/// Events that fill a chunk.
+const FILL: u64 = 9;
+
 /// Fills the first tail so that the next message goes to the second.
 async fn fill_chunk(recorder: &Recorder) {
-    for _ in 0..9 {
+    for _ in 0..FILL {
         recorder.append(output(32 << 10)).await.unwrap();
     }
 }
@@ -284,6 +290,136 @@ async fn a_session_whose_disk_does_not_keep_up_still_ends() {
         .unwrap();
     end.expect("the disconnect has a place however much waits");
     until("the end of the log", || open_logs(&archive) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_goes_on_is_not_ended_by_a_disk_that_does_not_keep_up() {
+    const EVENTS: u64 = 100;
+    let home = tempfile::tempdir().unwrap();
+    let (archive, gate) = archive(home.path(), Sync::Always, OnFailure::Continue);
+    let recorder = archive.create().await.unwrap();
+    fill_chunk(&recorder).await;
+    gate.set(&[("", Sluice::Shut)]);
+    let commits: Vec<_> = (0..EVENTS)
+        .map(|_| recorder.append(output(32 << 10)))
+        .collect();
+    let close = recorder.append(Event::Close);
+    gate.set(&[]);
+    for commit in commits {
+        commit.await.unwrap();
+    }
+    close.await.unwrap();
+    recorder.finish().await.unwrap();
+    let messages = decode(home.path(), recorder.connection_id());
+    let place = messages
+        .iter()
+        .position(|message| Gap::read(message).is_some());
+    let gap = Gap::read(&messages[place.expect("a gap")]).unwrap();
+    let outputs = |messages: &[Message]| {
+        let is_output = |message: &&Message| matches!(message.event, Event::Io(_));
+        messages.iter().filter(is_output).count() as u64
+    };
+    let expected = FILL + EVENTS - outputs(&messages);
+    assert!(expected > 0, "everything found room");
+    assert_eq!((gap.messages, gap.bytes), (expected, expected * (32 << 10)));
+    let rest: Vec<_> = messages[place.unwrap() + 1..]
+        .iter()
+        .map(|message| &message.event)
+        .collect();
+    assert_eq!(
+        rest,
+        [&Event::Close, &Event::Disconnect],
+        "the gap has its place"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_on_in_another_log_when_its_own_is_not_trusted() {
+    let home = tempfile::tempdir().unwrap();
+    let (archive, gate) = archive(home.path(), Sync::Always, OnFailure::Continue);
+    let recorder = archive.create().await.unwrap();
+    let id: &'static str = Box::leak(recorder.connection_id().to_owned().into_boxed_str());
+    let tail: &'static str = Box::leak(format!(".{id}.tail0").into_boxed_str());
+    recorder.append(output(1)).await.unwrap();
+    // Nothing reaches the disk: the session goes on all the same.
+    gate.set(&[("", Sluice::Broken)]);
+    for length in 2..10 {
+        recorder.append(output(length)).await.unwrap();
+    }
+    // Everything does but the old tail.
+    gate.set(&[(tail, Sluice::Broken)]);
+    let begun = || archive.counters().unwrap().begun.load(Ordering::Relaxed);
+    until("another log", || begun() == 2 && open_logs(&archive) == 1).await;
+    gate.set(&[]);
+    recorder.append(output(10)).await.unwrap();
+    recorder.finish().await.unwrap();
+    until("the old log's recovery", || {
+        std::fs::read_dir(home.path()).unwrap().count() == 2
+    })
+    .await;
+    let heir = logs(home.path())
+        .into_iter()
+        .find(|name| name != id)
+        .unwrap();
+    let messages = decode(home.path(), &heir);
+    let gap = Gap::read(&messages[0]).expect("first, a gap");
+    assert_eq!(
+        gap.messages, 8,
+        "those that are not known to be on the disk"
+    );
+    let before = find(&messages[0].extra, "continues").and_then(Value::as_text);
+    assert_eq!(before, Some(&id.into()));
+    let events: Vec<_> = messages[1..].iter().map(|message| &message.event).collect();
+    assert_eq!(events, [&output(10), &Event::Disconnect]);
+    let old = decode(home.path(), id);
+    assert_eq!(old[0].event, output(1));
+    assert!(old.last().unwrap().timestamp <= messages[0].timestamp);
+    drop(recorder);
+    until("the release of every file", || {
+        descriptors(home.path()) == 0
+    })
+    .await;
+}
+
+/// The tail of the open chunk is emptied by someone: its messages are nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_tail_was_cut_is_let_go() {
+    let home = tempfile::tempdir().unwrap();
+    let (archive, _) = archive(home.path(), Sync::None, OnFailure::Terminate);
+    let recorder = archive.create().await.unwrap();
+    recorder.append(output(1000)).await.unwrap();
+    let tail = format!(".{}.tail0", recorder.connection_id());
+    let file = File::options()
+        .write(true)
+        .open(home.path().join(tail))
+        .unwrap();
+    file.set_len(64).unwrap();
+    drop(file);
+    tokio::time::timeout(Duration::from_secs(5), recorder.finish())
+        .await
+        .expect("the end does not hang")
+        .unwrap_err();
+    drop(recorder);
+    until("the end of the log", || open_logs(&archive) == 0).await;
+    until("the release of every file", || {
+        descriptors(home.path()) == 0
+    })
+    .await;
+}
+
+/// The messages of a log that is closed.
+fn decode(home: &Path, id: &str) -> Vec<Message> {
+    let log = File::open(home.join(id)).unwrap();
+    Decoder::new(log).map(Result::unwrap).collect()
+}
+
+/// The names of all logs.
+fn logs(home: &Path) -> Vec<String> {
+    std::fs::read_dir(home)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,6 +129,7 @@ impl DiskFile for LocalFile {
         Ok(Status {
             links: status.st_nlink,
             length: u64::try_from(status.st_size).unwrap_or(0),
+            number: status.st_ino,
         })
     }
 }

@@ -3,22 +3,26 @@
 use super::{Spool, Stop};
 use crate::error::RecordError;
 use crate::log::Log;
+use crate::missing::Missing;
 use crate::status::Counters;
 use auditssh_log::extension::Gap;
+use auditssh_log::message::Value;
 use auditssh_log::tail;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Messages that could not be recorded.
-#[derive(Debug)]
+/// Further key of a gap that is the first message of a log: the log that it continues.
+const CONTINUES: &str = "continues";
+
+/// Events that could not be recorded.
+#[derive(Clone, Debug)]
 pub(super) struct Lost {
-    messages: u64,
-    bytes: u64,
-    reason: RecordError,
-    from: i64,
-    to: i64,
+    pub(super) missing: Missing,
+    pub(super) reason: RecordError,
     /// Monotonic time in nanoseconds before which it is not tried again.
-    again: u64,
+    pub(super) again: u64,
+    /// The log before this one.
+    pub(super) continues: Option<String>,
 }
 
 fn later(log: &Log) -> u64 {
@@ -29,43 +33,42 @@ fn later(log: &Log) -> u64 {
 impl Spool {
     /// Counts the backlog as missing, but for the end of the log, which is tried again.
     pub(super) fn lose(&mut self, log: &Arc<Log>, error: &RecordError) {
+        let gone = self.backlog.tickets.len() - usize::from(self.backlog.ended);
+        let (mut missing, mut end, mut at) = (Missing::default(), 0, 0);
+        for ticket in self.backlog.tickets.drain(..gone) {
+            end = ticket.end;
+            if let Some(run) = ticket.missing {
+                missing.add(&run);
+                continue;
+            }
+            let frame = self.backlog.frames.get(at..).unwrap_or_default();
+            at += tail::length(frame).unwrap_or(frame.len());
+            missing.add(&Missing::one(ticket.bytes, wall(frame)));
+        }
+        self.backlog.frames.drain(..at);
+        self.count(log, &missing, error);
+        if let Some(lost) = &mut self.lost {
+            lost.again = later(log);
+        }
+        if gone > 0 {
+            self.publish(log, end);
+        }
+    }
+
+    /// Adds to what is missing.
+    pub(super) fn count(&mut self, log: &Log, missing: &Missing, error: &RecordError) {
         if self.lost.is_none() {
             tracing::error!(connection = %log.id, %error, "a session goes on unrecorded");
         }
-        let ended = self.backlog.ended;
-        let gone = self.backlog.tickets.len() - usize::from(ended);
-        let (mut bytes, mut end) = (0, 0);
-        for ticket in self.backlog.tickets.drain(..gone) {
-            (bytes, end) = (bytes + ticket.bytes, ticket.end);
-        }
-        let (mut at, mut times) = (0, None);
-        for _ in 0..gone {
-            let rest = self.backlog.frames.get(at..).unwrap_or_default();
-            let wall = rest.get(16..24).and_then(|field| field.first_chunk());
-            let wall = wall.map_or(0, |field| i64::from_le_bytes(*field));
-            times = Some((times.map_or(wall, |(from, _)| from), wall));
-            at += tail::length(rest).unwrap_or(rest.len());
-        }
-        self.backlog.frames.drain(..at);
-        let (from, to) = times.unwrap_or_default();
-        let again = later(log);
-        let lost = self.lost.get_or_insert(Lost {
-            messages: 0,
-            bytes: 0,
+        let lost = self.lost.get_or_insert_with(|| Lost {
+            missing: Missing::default(),
             reason: error.clone(),
-            from,
-            to,
-            again,
+            again: 0,
+            continues: None,
         });
-        lost.messages += gone as u64;
-        lost.bytes += bytes;
-        lost.again = again;
-        if gone > 0 {
-            lost.to = to;
-            self.publish(log, end);
-        }
+        lost.missing.add(missing);
         log.gapped.store(true, Ordering::Release);
-        Counters::add(&log.shared.counters.missing, gone as u64);
+        Counters::add(&log.shared.counters.missing, missing.events);
     }
 
     /// It did not work again.
@@ -84,16 +87,21 @@ impl Spool {
         if log.shared.clock.now().mono < lost.again {
             return Err(Stop::Fault(lost.reason.clone()));
         }
+        let stamp = log.now();
+        let (from, to) = lost.missing.span.unwrap_or((stamp.wall, stamp.wall));
         let gap = Gap {
-            messages: lost.messages,
-            bytes: lost.bytes,
+            messages: lost.missing.events,
+            bytes: lost.missing.bytes,
             reason: lost.reason.to_string().into(),
-            from: lost.from,
-            to: lost.to,
+            from,
+            to,
         };
-        let (event, extra) = gap.record();
+        let (event, mut extra) = gap.record();
+        if let Some(id) = &lost.continues {
+            extra.push((CONTINUES.into(), Value::Text(id.as_str().into())));
+        }
         let mut frame = Vec::new();
-        log.encode(&mut frame, log.now(), true, (event, None, extra));
+        log.encode(&mut frame, stamp, true, (event, None, extra));
         let seed = self.tails.seed(self.chunk);
         tail::place(&mut frame, seed, self.chunk, self.next);
         self.put(&frame, None).map_err(Stop::Fault)?;
@@ -103,4 +111,10 @@ impl Spool {
         log.gapped.store(false, Ordering::Release);
         Ok(())
     }
+}
+
+/// The wall clock of a frame.
+fn wall(frame: &[u8]) -> i64 {
+    let field = frame.get(16..24).and_then(|field| field.first_chunk());
+    field.map_or(0, |field| i64::from_le_bytes(*field))
 }

@@ -91,13 +91,25 @@ impl Tails {
         Ok(())
     }
 
+    /// Forces the tails to the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.files()
+            .try_for_each(|tail| uninterrupted(|| tail.file.sync()))
+    }
+
     /// Makes the tail of a chunk, if there is none.
     pub(crate) fn make(&mut self, chunk: u32) -> io::Result<()> {
         if self.of(chunk).is_some() {
             return Ok(());
         }
         let name = tail_name(&self.id, chunk);
-        let file = uninterrupted(|| self.disk.create(&name))?;
+        let file = match uninterrupted(|| self.disk.create(&name)) {
+            // One that could not be begun before, nor removed then.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                uninterrupted(|| self.disk.open(&name))?
+            }
+            result => result?,
+        };
         match self.start(file) {
             Ok(tail) => {
                 let [even, odd] = &mut self.files;

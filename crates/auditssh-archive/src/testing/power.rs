@@ -11,7 +11,8 @@ const SECTOR: usize = 512;
 ///
 /// What was synced stays. Of the rest any part may be on the disk: writes of a file arrive in any
 /// order, each whole, not at all, or in some of its sectors; names arrive in the order in which
-/// they were made or removed, as far as they arrive. Clones are the same disk.
+/// they were made or removed, as far as they arrive. What a failed sync was to write never comes,
+/// though it can still be read until then. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
 pub struct PowerDisk(Arc<Mutex<State>>);
 
@@ -23,6 +24,11 @@ struct State {
     /// Changes of names that are not durable yet.
     pending_names: Vec<(String, Option<usize>)>,
     calls: u64,
+    /// How often a file with a hidden name, a tail, was synced.
+    tail_syncs: u64,
+    /// Syncs of files so far, and which of them fails.
+    syncs: u64,
+    broken: Option<u64>,
     /// What is taken at a call: its number, the seed, and what to ask then.
     cut: Option<Cut>,
 }
@@ -30,7 +36,8 @@ struct State {
 #[derive(Clone)]
 struct Cut {
     call: u64,
-    seed: u64,
+    /// `None` if only the process ends: what it wrote stays readable, and on its way.
+    seed: Option<u64>,
     ask: Arc<dyn Fn() -> u64 + Send + Sync>,
     taken: Option<(PowerDisk, u64)>,
 }
@@ -65,12 +72,36 @@ struct PowerFile {
 impl PowerDisk {
     /// Takes what a power cut at the call with this number would leave, and what `ask` says then.
     pub fn cut_at(&self, call: u64, seed: u64, ask: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.take_at(call, Some(seed), Arc::new(ask));
+    }
+
+    /// The same for a server that is killed, on a machine that goes on.
+    pub fn kill_at(&self, call: u64, ask: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.take_at(call, None, Arc::new(ask));
+    }
+
+    fn take_at(&self, call: u64, seed: Option<u64>, ask: Arc<dyn Fn() -> u64 + Send + Sync>) {
         lock(&self.0).cut = Some(Cut {
             call,
             seed,
-            ask: Arc::new(ask),
+            ask,
             taken: None,
         });
+    }
+
+    /// The sync of a file with this number fails.
+    pub fn break_sync(&self, number: u64) {
+        lock(&self.0).broken = Some(number);
+    }
+
+    /// How often files were synced.
+    pub fn syncs(&self) -> u64 {
+        lock(&self.0).syncs
+    }
+
+    /// How often tails were synced.
+    pub fn tail_syncs(&self) -> u64 {
+        lock(&self.0).tail_syncs
     }
 
     /// What [`Self::cut_at`] took, if it came to that call.
@@ -106,7 +137,10 @@ impl PowerDisk {
         let call = state.calls;
         state.calls += 1;
         if let Some(cut) = state.cut.clone().filter(|cut| cut.call == call) {
-            let left = state.after_cut(cut.seed);
+            let left = match cut.seed {
+                Some(seed) => state.after_cut(seed),
+                None => state.after_kill(),
+            };
             let answer = (cut.ask)();
             if let Some(cut) = &mut state.cut {
                 cut.taken = Some((left, answer));
@@ -138,6 +172,28 @@ impl State {
             names,
             ..Self::default()
         })))
+    }
+
+    fn after_kill(&self) -> PowerDisk {
+        PowerDisk(Arc::new(Mutex::new(Self {
+            cut: None,
+            broken: None,
+            calls: 0,
+            ..self.clone()
+        })))
+    }
+
+    fn sync(&mut self, inode: usize) -> io::Result<()> {
+        let number = self.syncs;
+        self.syncs += 1;
+        let mut names = self.names.iter().filter(|&(_, &named)| named == inode);
+        self.tail_syncs += u64::from(names.any(|(name, _)| name.starts_with('.')));
+        if self.broken == Some(number) {
+            self.inode(inode)?.pending.clear();
+            return Err(io::Error::from_raw_os_error(5)); // EIO
+        }
+        self.inode(inode)?.sync();
+        Ok(())
     }
 
     fn name(&mut self, name: &str, inode: Option<usize>) {
@@ -195,8 +251,9 @@ impl Inode {
     }
 
     fn sync(&mut self) {
-        self.durable.clone_from(&self.bytes);
-        self.pending.clear();
+        for change in self.pending.drain(..) {
+            change.apply(&mut self.durable);
+        }
     }
 }
 
@@ -327,10 +384,7 @@ impl DiskFile for PowerFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.disk.call(|state| {
-            state.inode(self.inode)?.sync();
-            Ok(())
-        })
+        self.disk.call(|state| state.sync(self.inode))
     }
 
     fn status(&self) -> io::Result<Status> {
@@ -340,6 +394,7 @@ impl DiskFile for PowerFile {
         Ok(Status {
             links: u64::from(named),
             length: file.bytes.len() as u64,
+            number: self.inode as u64,
         })
     }
 }

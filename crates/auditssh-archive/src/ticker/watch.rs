@@ -1,0 +1,59 @@
+//! Someone may delete, replace or cut files under a running server.
+
+use crate::directory::tail_name;
+use crate::disk::DiskFile;
+use crate::log::Log;
+use crate::shared::Shared;
+use crate::status::Counters;
+use crate::sync::lock;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Looks at the files of a log, and tells of each once what happened to it. The session goes on:
+/// whoever can do that to the files could as well end the server, and what is written to a file
+/// without a name is still there for `/proc/<pid>/fd`.
+pub(super) fn files(shared: &Shared, log: &Arc<Log>) {
+    let mut wrong = Vec::new();
+    if let Ok(seals) = log.seals.try_lock() {
+        let found = change(shared, &*log.file, &log.id, seals.length());
+        wrong.extend(found.map(|text| (0, text)));
+    }
+    if let Ok(spool) = log.spool.try_lock() {
+        for (number, tail) in (0..).zip(spool.tails().files()) {
+            let name = tail_name(&log.id, number);
+            let found = change(shared, &*tail.file, &name, tail.allocated());
+            wrong.extend(found.map(|text| (number + 1, text)));
+        }
+    }
+    if !lock(&shared.live).contains_key(&log.id) {
+        return; // closed meanwhile
+    }
+    for (number, text) in wrong {
+        let known = log.changed.fetch_or(1 << number, Ordering::AcqRel);
+        if known & 1 << number == 0 {
+            Counters::add(&shared.counters.tampered, 1);
+            tracing::error!(connection = %log.id, "a file of a log that is being written {text}");
+        }
+    }
+}
+
+/// What happened to a file that was `length` bytes long.
+fn change(shared: &Shared, file: &dyn DiskFile, name: &str, length: u64) -> Option<String> {
+    let status = file.status().ok()?;
+    if status.links == 0 {
+        return Some(format!("was deleted: {name}"));
+    }
+    match shared.disk.open(name).and_then(|named| named.status()) {
+        Ok(named) if named.number != status.number => {
+            return Some(format!("was replaced: {name}"));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Some(format!("was moved away: {name}"));
+        }
+        // Not to be opened for another reason, which is no news of the file.
+        _ => {}
+    }
+    let cut = format!("was cut: {name} has {} bytes of {length}", status.length);
+    (status.length < length).then_some(cut)
+}
