@@ -170,7 +170,8 @@ impl Watch<'_> {
         if self.pass.is_some() || self.link.idle() {
             return Duration::ZERO;
         }
-        let grace = self.link.settings.limits.shutdown_grace;
+        // The server's own: it waits no longer.
+        let grace = self.shared.terms.now().settings.limits.shutdown_grace;
         let text = format!(
             "the server is shutting down; this session ends in {} s",
             grace.as_secs()
