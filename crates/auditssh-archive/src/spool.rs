@@ -1,8 +1,9 @@
 //! The writer's side of a log: frames into tails, tails into chunks.
 //!
 //! A chunk is handed to the sealer when it is full and the tail of the next one is free, that is,
-//! when the chunk before it is safe in the log. Until then the writer stops taking events of this
-//! log, and only of this one.
+//! when the chunk before it is safe in the log. Until then it grows, so that a disk that takes its
+//! time is asked less often for more; once it cannot, the writer stops taking events of this log,
+//! and only of this one.
 
 mod gap;
 mod heir;
@@ -26,6 +27,8 @@ pub(crate) use tails::Tails;
 
 /// A chunk is full with this many bytes of messages.
 const CHUNK: usize = 256 << 10;
+/// It grows up to this many while the chunk before it is not safe yet.
+const GROWN: usize = 1 << 20;
 
 /// What a log's writer knows.
 #[derive(Debug)]
@@ -160,8 +163,11 @@ impl Spool {
             self.turn(log)?;
             self.tell_gap(log)?;
         }
-        let most = if closing.is_some() { 0 } else { CHUNK };
-        let batch = self.batch(most);
+        let batch = self.batch(match closing {
+            Some(_) => 0,
+            None if self.content < CHUNK => CHUNK,
+            None => GROWN,
+        });
         self.put(&batch.frames, closing).map_err(Stop::Fault)?;
         self.note(log, batch.count, batch.content, batch.frames.len());
         let mut end = 0;
@@ -188,6 +194,9 @@ impl Spool {
         if log.is_blocked() || log.is_condemned() {
             let error = RecordError::Storage("full chunks cannot be sealed".into());
             return Err(Stop::Fault(error));
+        }
+        if self.content < GROWN {
+            return Ok(());
         }
         Err(Stop::Stall)
     }

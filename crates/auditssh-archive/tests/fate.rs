@@ -430,9 +430,9 @@ async fn a_log_whose_sync_fails_while_its_writer_waits_is_let_go() {
     let recorder = archive.create().await.unwrap();
     let name: &'static str = Box::leak(recorder.connection_id().to_owned().into_boxed_str());
     gate.set(&[(name, Sluice::Shut)]);
-    // Two chunks are full, and neither is safe: the writer waits for a tail.
+    // Two chunks are full, the second of them grown, and neither is safe: the writer waits for a tail.
     let mut commits = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..48 {
         commits.push(recorder.append(output(32 << 10)));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
