@@ -45,7 +45,7 @@ def losses(witness, evidence, moment=None):
         held = bytes(recorded[name])
         if not held.startswith(seen):
             found.append(f"{witness.token}: {name}: {len(seen)} bytes seen, {len(held)} held, equal up to {common(seen, held)}")
-    if witness.started and (moment is None or witness.started <= moment) and witness.token not in evidence.started:
+    if witness.started is not None and (moment is None or witness.started <= moment) and witness.token not in evidence.started:
         found.append(f"{witness.token}: its start was answered and is not recorded")
     exits = [s for when, s in witness.exits if moment is None or when <= moment]
     held = evidence.exits[witness.token]
@@ -54,9 +54,9 @@ def losses(witness, evidence, moment=None):
     return found
 
 
-def backend_losses(witness, evidence):
-    """What the program behind a session received and the log does not hold."""
-    received = witness.backend()
+def backend_losses(witness, evidence, received=None):
+    """What the program behind a session received (by now, if not given) and the log does not hold."""
+    received = witness.backend() if received is None else received
     typed = bytes(evidence.streams[witness.token]["stdin"])
     if witness.kind == "shell":
         lines = [b"echo %s | tee" % n for n in received.split()]
@@ -79,3 +79,10 @@ def verdicts(directory):
         state = json.loads(line)
         counts[state.get("state") or state.get("verdict")] += 1
     return dict(counts)
+
+
+def broken(directory):
+    """What `verify` calls other than whole: nothing that a crash leaves is, once it is recovered."""
+    whole = ("intact", "recovered")
+    bad = {verdict: count for verdict, count in verdicts(directory).items() if verdict not in whole}
+    return [f"verify: {bad}"] if bad else []

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from judge import Evidence, backend_losses, losses, verdicts
+from judge import Evidence, backend_losses, broken, losses
 from load import Load
 from server import Server
 
@@ -45,11 +45,12 @@ def judge(load, server):
     found = []
     for witness in load.witnesses:
         found += losses(witness, evidence) + backend_losses(witness, evidence)
-    bad = {k: v for k, v in verdicts(server.audit).items() if k in ("cut", "altered", "foreign", "failed")}
-    if bad:
-        found.append(f"verify: {bad}")
-    volume = sum(len(s) for w in evidence.streams.values() for s in w.values())
-    return found, len(evidence.logs), volume
+    found += broken(server.audit)
+    compared = sum(len(s) for w in load.witnesses for s in (*w.seen.values(), w.backend()))
+    for kind in sorted({w.kind for w in load.witnesses}):
+        if not any(w.started and (w.exits or any(w.seen.values()) or w.backend()) for w in load.witnesses if w.kind == kind):
+            found.append(f"no session of the kind {kind} saw anything: nothing was compared")
+    return found, len(evidence.logs), compared
 
 
 def main():
@@ -88,7 +89,7 @@ def main():
     server.stop()
     seconds = time.monotonic() - began
     print(
-        f"kills {given.kills}, sessions {given.kills * given.sessions}, logs {logs}, recorded {volume >> 20} MiB, "
+        f"kills {given.kills}, sessions {given.kills * given.sessions}, logs {logs}, compared {volume >> 20} MiB, "
         f"slowest start {slowest:.2f} s, {seconds:.0f} s, seed {given.seed}, losses {lost}"
     )
     if not given.keep or not lost:

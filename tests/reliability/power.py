@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Cuts the power at random moments under load and counts what was lost.
 
-    power.py [--cuts 20] [--sync always|interval] [--sessions 16] [--seed N]
+    power.py [--cuts 20] [--sync always|interval|none] [--sessions 16] [--seed N]
 
 The logs lie on an ext4 file system in a file of this machine. A cut is a copy of that file while
 the file system is mounted and the server is stopped in its tracks: what was not synced is not in
 the copy. Files of other sessions are synced just before, since that commits the file system's
 journal and is what loses data in designs that trust its order. The copy is mounted, its logs are
-recovered and compared with what clients had seen: all of it with `always`, all that is older than
-the interval with `interval`. Needs root, for mounts.
+recovered and compared with what clients had seen: all of it with `always`, and then also with what
+programs had received; all that is older than the interval with `interval`. Chunks are sealed every
+second, so that cuts meet tails that are used again. `none` promises nothing but is judged as `always`:
+it shows that losses are found. Needs root, for mounts.
 """
 
 import argparse
@@ -23,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from judge import Evidence, losses
+from judge import Evidence, backend_losses, broken, losses
 from load import Load
 from server import Server, auditssh
 
@@ -76,16 +78,19 @@ def sync_others(audit, dice):
 
 async def cut(server, disk, home, load, dice, sync):
     await asyncio.sleep(dice.uniform(0.2, 2.0))
-    moment = time.monotonic() - (0 if sync == "always" else INTERVAL + MARGIN)
+    moment = time.monotonic() - (INTERVAL + MARGIN if sync == "interval" else 0)
     stop_in_tracks(server)
+    received = {w.token: w.backend() for w in load.witnesses}
     sync_others(server.audit, dice)
     mount = disk.copy(home)
     server.signal(signal.SIGCONT)
     try:
         audit = mount / server.audit.relative_to(disk.mount)
-        auditssh("recover", audit)
+        auditssh("recover", audit, ok=(0, 2))  # 2: something was torn, whether it was promised or not
         evidence = Evidence(audit)
-        found = [loss for w in load.witnesses for loss in losses(w, evidence, moment)]
+        found = broken(audit) + [loss for w in load.witnesses for loss in losses(w, evidence, moment)]
+        if sync != "interval":
+            found += [loss for w in load.witnesses for loss in backend_losses(w, evidence, received[w.token])]
         return found, sum(len(w.before("stdout", moment)) for w in load.witnesses)
     finally:
         run("umount", mount)
@@ -113,7 +118,7 @@ async def rounds(given, server, disk, home, dice):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--cuts", type=int, default=20)
-    options.add_argument("--sync", choices=("always", "interval"), default="always")
+    options.add_argument("--sync", choices=("always", "interval", "none"), default="always")
     options.add_argument("--sessions", type=int, default=16)
     options.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     given = options.parse_args()
@@ -122,7 +127,7 @@ def main():
     disk = Disk(home)
     server, began = None, time.monotonic()
     try:
-        server = Server(home, disk.mount / "audit", sync=given.sync)
+        server = Server(home, disk.mount / "audit", sync=given.sync, seal="1s")
         server.start()
         lost, volume = asyncio.run(rounds(given, server, disk, home, dice))
         server.stop()

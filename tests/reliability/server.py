@@ -19,6 +19,7 @@ audit:
   storage: file
   sync: {sync}
   syncInterval: 1s
+  sealInterval: {seal}
   intercept: {{stdin: true, stdout: true, stderr: true, passwords: true}}
   file: {{directory: {audit}}}
 ssh:
@@ -38,7 +39,7 @@ limits:
 class Server:
     """One directory, one port, any number of lives."""
 
-    def __init__(self, home, audit=None, sync="interval"):
+    def __init__(self, home, audit=None, sync="interval", seal="60s"):
         self.home = Path(home)
         self.audit = Path(audit or self.home / "audit")
         self.audit.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,6 +52,7 @@ class Server:
         self.config.write_text(
             CONFIG.format(
                 sync=sync,
+                seal=seal,
                 audit=self.audit,
                 port=self.port,
                 host_key=host_key,
@@ -60,11 +62,11 @@ class Server:
         self.log = open(self.home / "server.log", "ab")
         self.process = None
 
-    def start(self, wait=True):
-        """Starts the server; returns the seconds until it listens."""
+    def start(self, wait=True, wrapper=()):
+        """Starts the server, by way of `wrapper`; returns the seconds until it listens."""
         began = time.monotonic()
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--config", self.config],
+            [*wrapper, BINARY, "serve", "--config", self.config],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
