@@ -4,10 +4,11 @@
     slow.py [--sync interval|always] [--delay 2.0] [--typists 16] [--bulk 16] [--seconds 30] [--p99 0.1]
             [--calls fsync,fdatasync,syncfs]
 
-strace holds up each sync of the server, or other system calls (`pwrite64` writes the logs). Meanwhile bulk sessions, both ways, keep
-the disk busy, and typists measure how long each of their lines takes to come back. No session may end;
-with `interval` the 99th percentile of the echo stays below --p99 seconds (with `always` each
-line waits for its own sync, and is only reported); memory per session stays below 8 MiB.
+strace holds up each sync of the server, or other system calls (`pwrite64` writes the logs).
+Meanwhile bulk sessions, both ways, keep the disk busy, and typists measure how long each of their
+lines takes to come back. No session may end; with `interval` the 99th percentile of the echo stays
+below --p99 seconds (with `always` each line waits for its own sync, and is only reported); memory
+per session stays below 8 MiB.
 """
 
 import argparse

@@ -29,7 +29,7 @@ const SYNCERS: usize = 2;
 const SPACE: u64 = 1 << 20;
 
 /// No log is begun while so many cannot be sealed: they are kept open, and wait.
-const BLOCKED: usize = 1000;
+const BLOCKED: usize = 256;
 
 /// Where logs are kept. Cheap to clone.
 #[derive(Clone, Debug)]

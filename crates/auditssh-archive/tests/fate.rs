@@ -16,17 +16,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a sync of a file does, by the file's name.
+/// What an operation on a file does, by the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sluice {
     Open,
-    /// Waits.
+    /// A sync waits.
     Shut,
-    /// Fails.
+    /// A sync fails.
     Broken,
+    /// A write does, but for the first bytes of the file.
+    Full,
 }
 
-/// A directory whose syncs of some files can be held up.
+/// A directory of files some of which can be held up.
 #[derive(Debug)]
 struct Canal {
     disk: LocalDisk,
@@ -53,12 +55,24 @@ impl Gate {
         self.change.notify_all();
     }
 
+    fn rule(rules: &[(&'static str, Sluice)], name: &str) -> Sluice {
+        let rule = rules.iter().find(|(end, _)| name.ends_with(end));
+        rule.map_or(Sluice::Open, |(_, sluice)| *sluice)
+    }
+
+    fn write(&self, name: &str, offset: u64) -> io::Result<()> {
+        let rule = Self::rule(&self.rules.lock().unwrap(), name);
+        if rule == Sluice::Full && offset > 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
     fn pass(&self, name: &str) -> io::Result<()> {
         let mut rules = self.rules.lock().unwrap();
         loop {
-            let rule = rules.iter().find(|(end, _)| name.ends_with(end));
-            match rule.map_or(Sluice::Open, |(_, sluice)| *sluice) {
-                Sluice::Open => return Ok(()),
+            match Self::rule(&rules, name) {
+                Sluice::Open | Sluice::Full => return Ok(()),
                 Sluice::Broken => return Err(io::Error::from_raw_os_error(5)),
                 Sluice::Shut => rules = self.change.wait(rules).unwrap(),
             }
@@ -117,6 +131,7 @@ impl DiskFile for Barge {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.gate.write(&self.name, offset)?;
         self.file.write_at(bytes, offset)
     }
 
@@ -174,10 +189,12 @@ fn archive(home: &Path, sync: Sync, on_failure: OnFailure) -> (Archive, Keeper) 
 }
 
 fn output(length: usize) -> Event {
-    Event::Io(Io {
-        stream: Stream::Stdout,
-        data: vec![b'x'; length],
-    })
+    output_of(vec![b'x'; length])
+}
+
+fn output_of(data: Vec<u8>) -> Event {
+    let stream = Stream::Stdout;
+    Event::Io(Io { stream, data })
 }
 
 /// Waits up to five seconds for something to become so.
@@ -224,12 +241,9 @@ async fn nothing_of_a_closed_log_stays_in_memory() {
     }
 }
 
-/// Events that fill a chunk.
-const FILL: u64 = 9;
-
 /// Fills the first tail so that the next message goes to the second.
 async fn fill_chunk(recorder: &Recorder) {
-    for _ in 0..FILL {
+    for _ in 0..9 {
         recorder.append(output(32 << 10)).await.unwrap();
     }
 }
@@ -294,14 +308,14 @@ async fn a_session_whose_disk_does_not_keep_up_still_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_goes_on_is_not_ended_by_a_disk_that_does_not_keep_up() {
-    const EVENTS: u64 = 100;
+    const EVENTS: usize = 100;
+    let numbered = |number: usize| output_of(vec![u8::try_from(number).unwrap(); 32 << 10]);
     let home = tempfile::tempdir().unwrap();
     let (archive, gate) = archive(home.path(), Sync::Always, OnFailure::Continue);
     let recorder = archive.create().await.unwrap();
-    fill_chunk(&recorder).await;
     gate.set(&[("", Sluice::Shut)]);
     let commits: Vec<_> = (0..EVENTS)
-        .map(|_| recorder.append(output(32 << 10)))
+        .map(|number| recorder.append(numbered(number)))
         .collect();
     let close = recorder.append(Event::Close);
     gate.set(&[]);
@@ -310,27 +324,24 @@ async fn a_session_that_goes_on_is_not_ended_by_a_disk_that_does_not_keep_up() {
     }
     close.await.unwrap();
     recorder.finish().await.unwrap();
-    let messages = decode(home.path(), recorder.connection_id());
-    let place = messages
-        .iter()
-        .position(|message| Gap::read(message).is_some());
-    let gap = Gap::read(&messages[place.expect("a gap")]).unwrap();
-    let outputs = |messages: &[Message]| {
-        let is_output = |message: &&Message| matches!(message.event, Event::Io(_));
-        messages.iter().filter(is_output).count() as u64
-    };
-    let expected = FILL + EVENTS - outputs(&messages);
-    assert!(expected > 0, "everything found room");
-    assert_eq!((gap.messages, gap.bytes), (expected, expected * (32 << 10)));
-    let rest: Vec<_> = messages[place.unwrap() + 1..]
-        .iter()
-        .map(|message| &message.event)
-        .collect();
-    assert_eq!(
-        rest,
-        [&Event::Close, &Event::Disconnect],
-        "the gap has its place"
-    );
+    let mut messages = decode(home.path(), recorder.connection_id());
+    let end: Vec<_> = messages.drain(messages.len() - 2..).collect();
+    assert_eq!(end[0].event, Event::Close);
+    assert_eq!(end[1].event, Event::Disconnect);
+    // Each gap stands where its events would.
+    let (mut next, mut missing) = (0, 0);
+    for message in messages {
+        if let Some(gap) = Gap::read(&message) {
+            assert_eq!(gap.bytes, gap.messages * (32 << 10));
+            missing += gap.messages;
+            next += usize::try_from(gap.messages).unwrap();
+        } else {
+            assert_eq!(message.event, numbered(next));
+            next += 1;
+        }
+    }
+    assert_eq!(next, EVENTS);
+    assert!(missing > 0, "everything found room");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -379,6 +390,37 @@ async fn a_session_goes_on_in_another_log_when_its_own_is_not_trusted() {
         descriptors(home.path()) == 0
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_ever_more_logs_wait_to_be_sealed() {
+    let home = tempfile::tempdir().unwrap();
+    let (archive, gate) = archive(home.path(), Sync::None, OnFailure::Terminate);
+    gate.set(&[
+        (".tail0", Sluice::Open),
+        (".tail1", Sluice::Open),
+        ("", Sluice::Full),
+    ]);
+    let mut begun = 0;
+    let refusal = loop {
+        match archive.create().await {
+            Ok(recorder) => {
+                recorder.append(output(10)).await.unwrap();
+                let end = recorder.finish().await;
+                assert!(matches!(end, Err(RecordError::Deferred(_))), "{end:?}");
+                begun += 1;
+            }
+            Err(refusal) => break refusal.to_string(),
+        }
+        assert!(begun < 400, "there is no bound");
+    };
+    assert!(refusal.contains("wait to be sealed"), "{refusal}");
+    gate.set(&[]);
+    until("the end of every log", || open_logs(&archive) == 0).await;
+    for id in logs(home.path()) {
+        assert_eq!(decode(home.path(), &id).len(), 2);
+    }
+    archive.create().await.unwrap();
 }
 
 /// The tail of the open chunk is emptied by someone: its messages are nowhere else.

@@ -143,3 +143,36 @@ impl Tails {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fault, FaultyDisk, Plan, PowerDisk};
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn what_is_left_of_a_tail_that_could_not_be_begun_is_taken() {
+        const EIO: i32 = 5;
+        for first in 1..3 {
+            let disk = PowerDisk::default();
+            let plan = Arc::new(Plan::new(Fault::Error(EIO), first, true));
+            let faulty = FaultyDisk::new(Arc::new(disk.clone()), Arc::clone(&plan));
+            let mut tails = Tails {
+                disk: Arc::new(faulty),
+                id: ID.to_owned(),
+                version: 1,
+                files: [None, None],
+                new: false,
+            };
+            tails.make(1).unwrap_err();
+            assert_eq!(disk.names().len(), 1, "it could not be removed");
+            plan.heal();
+            tails.make(1).unwrap();
+            let bytes = disk.bytes(&tail_name(ID, 1)).unwrap();
+            assert_eq!(Header::decode(&bytes).unwrap().seed(), tails.seed(1));
+            assert_eq!(bytes.len() as u64, FIRST);
+            assert!(tails.take_new());
+        }
+    }
+}
