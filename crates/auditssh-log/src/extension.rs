@@ -21,6 +21,7 @@
 //! | 400 `gap@auditssh` | `messages`, `bytes` | uint: how much was not recorded |
 //! | 400 `gap@auditssh` | `reason` | text |
 //! | 400 `gap@auditssh` | `from`, `to` | Unix time in nanoseconds, int |
+//! | 400 `gap@auditssh` | `continues` | text: the log before this one, if the gap is the first message and the session began there |
 //! | 400 `clock-step@auditssh` | `nanoseconds` | int: by how much wall time jumped, negative for back |
 //!
 //! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
