@@ -86,12 +86,15 @@ def main():
             if "." not in log.name:
                 log.unlink()
         shutil.rmtree(folder, ignore_errors=True)
+        kills, seconds = number + 1, time.monotonic() - began
+        so_far = (
+            f"kills {kills}, sessions {kills * given.sessions}, logs {logs}, compared {volume >> 20} MiB, "
+            f"slowest start {slowest:.2f} s, {seconds:.0f} s, seed {given.seed}, losses {lost}"
+        )
+        if kills % 25 == 0 and kills < given.kills:
+            print("so far:", so_far, file=sys.stderr, flush=True)
     server.stop()
-    seconds = time.monotonic() - began
-    print(
-        f"kills {given.kills}, sessions {given.kills * given.sessions}, logs {logs}, compared {volume >> 20} MiB, "
-        f"slowest start {slowest:.2f} s, {seconds:.0f} s, seed {given.seed}, losses {lost}"
-    )
+    print(so_far)
     if not given.keep or not lost:
         shutil.rmtree(home, ignore_errors=True)
     sys.exit(1 if lost else 0)
