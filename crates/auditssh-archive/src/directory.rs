@@ -90,7 +90,9 @@ pub(crate) fn take(settings: &Settings) -> Result<(LocalDisk, Lock), DirectoryEr
 
 /// Whether a process writes logs in this directory at this moment.
 pub fn is_live(path: &Path) -> io::Result<bool> {
-    let directory = open(path)?;
+    // Readers may come by a symbolic link; a server does not take one.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = fs::open(path, flags, Mode::empty())?;
     match fs::flock(&directory, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(false),
         Err(Errno::WOULDBLOCK) => Ok(true),

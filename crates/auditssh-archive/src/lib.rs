@@ -28,6 +28,7 @@ pub mod salvage;
 mod sealer;
 mod settings;
 mod shared;
+mod span;
 mod spool;
 mod status;
 mod sync;

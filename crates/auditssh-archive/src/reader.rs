@@ -6,14 +6,17 @@
 
 mod cbor;
 mod part;
+mod skim;
 mod tails;
 #[cfg(test)]
 mod tests;
 
 use crate::directory::is_id;
+use crate::span::Span;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Flags, SEAL_LENGTH, Seal};
-use part::{Part, Rest, Span, wrap};
+use part::{Part, Rest, wrap};
+use skim::{Border, Skim};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -41,6 +44,9 @@ pub struct LogReader {
     /// What is being delivered.
     part: Part,
     recovered: bool,
+    skim: Option<Skim>,
+    /// Messages that were passed over.
+    left_out: u64,
     state: State,
 }
 
@@ -87,12 +93,30 @@ impl LogReader {
             delivered: 0,
             part: Part::Bytes(io::Cursor::new(header)),
             recovered: false,
+            skim: None,
+            left_out: 0,
             state: State::Reading,
         };
         if format.is_none() {
             reader.state = State::Plain;
         }
         Ok(reader)
+    }
+
+    /// Reads of a long log only what stands at its beginning and its end: members with so many
+    /// bytes of content, about, and what stands in tails. Of members between only the seals are
+    /// read. A log that is not made of members is read whole.
+    #[must_use]
+    pub fn skim(self, first: u64, last: u64) -> Self {
+        Self {
+            skim: Some(Skim::new(first, last)),
+            ..self
+        }
+    }
+
+    /// How many messages were passed over, as far as reading came.
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// How far reading came.
@@ -103,6 +127,11 @@ impl LogReader {
     /// Whether a member says that it was made after a crash.
     pub const fn is_recovered(&self) -> bool {
         self.recovered
+    }
+
+    /// Whether tails stand beside it: it is being written, or waits for recovery.
+    pub fn has_tails(&self) -> bool {
+        self.tails.exist()
     }
 
     /// How many members of ours were read.
@@ -174,6 +203,13 @@ impl LogReader {
             self.state = State::Plain;
             return Ok(None);
         }
+        // An array begins in member 0.
+        let may_leap = self.members > 0 && self.delivered == self.sealed;
+        let skim = self.skim.as_mut();
+        if may_leap && skim.is_some_and(|skim| skim.is_enough(&seal)) {
+            self.leap()?;
+            return Ok(Some(Part::Bytes(io::Cursor::default())));
+        }
         let whole = self.span(seal.length.into());
         self.offset = end;
         self.members = self.members.saturating_add(1);
@@ -195,6 +231,25 @@ impl LogReader {
             return Ok(Some(Part::Rest(Box::new(rest))));
         }
         Ok(Some(Part::Span(whole)))
+    }
+
+    /// Goes on with the log's last members.
+    fn leap(&mut self) -> io::Result<()> {
+        let Some(skim) = &self.skim else {
+            return Ok(());
+        };
+        let to = skim.leap(
+            &self.file,
+            Border {
+                offset: self.offset,
+                members: self.members,
+                sealed: self.sealed,
+            },
+        )?;
+        self.left_out = to.sealed.saturating_sub(self.sealed);
+        (self.offset, self.members) = (to.offset, to.members);
+        (self.sealed, self.delivered) = (to.sealed, to.sealed);
+        Ok(())
     }
 
     /// What the stream ends with, once nothing more is there.

@@ -10,7 +10,7 @@ mod files;
 mod tests;
 
 pub use demand::{Demand, Level, Shortfall};
-pub use files::{Checked, Failure, check};
+pub use files::{Checked, Failure, check, check_listed, check_log, is_written, logs};
 
 use auditssh_log::codec::Format;
 use auditssh_log::seal::{Damage, End, Flags, Member, Members, Seal, Step};

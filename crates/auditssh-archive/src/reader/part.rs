@@ -1,12 +1,12 @@
 //! Stretches of the stream that a reader gives.
 
 use super::cbor;
+use crate::span::Span;
 use auditssh_log::seal::{MAX_CONTENT, Seal};
 use flate2::bufread::DeflateDecoder;
 use flate2::{Crc, CrcReader};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Take};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Stored blocks hold at most this much.
@@ -38,31 +38,6 @@ impl Read for Part {
     }
 }
 
-/// A stretch of a file, read without moving the file's own position.
-#[derive(Debug)]
-pub(super) struct Span {
-    file: Arc<File>,
-    at: u64,
-    left: u64,
-}
-
-impl Span {
-    pub(super) const fn new(file: Arc<File>, at: u64, left: u64) -> Self {
-        Self { file, at, left }
-    }
-}
-
-impl Read for Span {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
-        let place = bytes.get_mut(..most).unwrap_or_default();
-        let length = self.file.read_at(place, self.at)?;
-        self.at = self.at.saturating_add(length as u64);
-        self.left -= length as u64;
-        Ok(length)
-    }
-}
-
 /// A member of ours without its first messages, as a member of stored blocks.
 pub(super) struct Rest {
     content: BufReader<Take<CrcReader<DeflateDecoder<BufReader<Span>>>>>,
@@ -86,9 +61,7 @@ impl Rest {
         prologue: &[u8],
         known: u64,
     ) -> io::Result<Self> {
-        let start = seal.data_start() as u64;
-        member.at = member.at.saturating_add(start);
-        member.left = member.left.saturating_sub(start);
+        member.pass(seal.data_start() as u64);
         let content = CrcReader::new(DeflateDecoder::new(BufReader::new(member)));
         let mut rest = Self {
             content: BufReader::with_capacity(BLOCK, content.take(MAX_CONTENT.into())),

@@ -192,3 +192,33 @@ proptest! {
         prop_assert!(Decoder::new(reader).count() <= 25);
     }
 }
+
+#[test]
+fn of_a_long_log_the_beginning_and_the_end_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let members: Vec<_> = (0..40).map(|n| n * 10..(n + 1) * 10).collect();
+    let size = content(&[], 100..110).len() as u64;
+    let finished = finished(&members);
+    let open = log(&members);
+    let tail = [Some(frames(40, 400..405)), None];
+    for (log, tails, end) in [(finished, [None, None], 400), (open, tail, 405)] {
+        let path = write(directory.path(), &log, tails);
+        for (first, last) in [
+            (0, 2),
+            (3 * size, size / 2),
+            (3 * size, 5 * size),
+            (u64::MAX, 0),
+        ] {
+            let mut reader = LogReader::open(&path, false).unwrap().skim(first, last);
+            let mut decoder = Decoder::new(&mut reader);
+            let found: Vec<_> = decoder.by_ref().map(Result::unwrap).collect();
+            let ended = decoder.end();
+            let left_out = reader.left_out();
+            assert_eq!(found.len() as u64 + left_out, end);
+            assert_eq!(found.last(), Some(&message(end - 1)), "{first} {last}");
+            assert_eq!(found.first(), Some(&message(0)));
+            assert_eq!(left_out > 300, first < u64::MAX, "{left_out}");
+            assert!(matches!(ended, Some(End::Open | End::Recovered)));
+        }
+    }
+}

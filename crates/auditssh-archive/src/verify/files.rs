@@ -3,6 +3,7 @@
 use super::{Report, Verdict, verify};
 use crate::directory::{is_id, is_live, tail_name, tail_owner};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -34,39 +35,62 @@ pub struct Failure {
     pub source: io::Error,
 }
 
-/// Checks a log, or each log of a directory (not of those below it), and hands each result on as
-/// soon as it is there. In a directory, logs are the files that are named by a connection or begin
-/// as a log does; one of which only the tails are left is cut.
+/// Checks a log, or each log of a directory ([`logs`]), and hands each result on as soon as it is
+/// there.
 pub fn check<E>(path: &Path, mut each: impl FnMut(Checked) -> Result<(), E>) -> Result<(), E> {
     if !path.is_dir() {
-        return each(check_file(path));
+        return each(check_log(path));
     }
-    let names = match names(path) {
-        Ok(names) => names,
+    let found = match logs(path) {
+        Ok(found) => found,
         Err(source) => {
-            let path = path.to_owned();
             return each(Checked {
-                path: path.clone(),
+                path: path.to_owned(),
                 tails: false,
-                report: Err(Failure { path, source }),
+                report: Err(Failure {
+                    path: path.to_owned(),
+                    source,
+                }),
             });
         }
     };
-    for name in names.logs {
-        each(check_file(&path.join(name)))?;
-    }
-    for id in names.orphans {
-        let path = path.join(id);
-        // A log that ended meanwhile took its tails with it.
-        if has_tails(&path) {
-            each(check_file(&path))?;
+    for log in found {
+        if let Some(checked) = check_listed(&log) {
+            each(checked)?;
         }
     }
     Ok(())
 }
 
-/// Checks one log.
-fn check_file(path: &Path) -> Checked {
+/// The logs of a directory (not of those below it), by name: the files that are named by a
+/// connection or begin as a log does, and logs of which only the tails are left.
+pub fn logs(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let names = names(directory)?;
+    Ok(names.iter().map(|name| directory.join(name)).collect())
+}
+
+/// Checks one log of those that [`logs`] found; `None` if it was removed since, tails and all.
+/// What is no regular file is not opened: a pipe would be waited for.
+pub fn check_listed(path: &Path) -> Option<Checked> {
+    match path.metadata() {
+        Ok(status) if !status.is_file() => Some(Checked {
+            path: path.to_owned(),
+            tails: false,
+            report: Err(Failure {
+                path: path.to_owned(),
+                source: io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"),
+            }),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let dangling = path.symlink_metadata().is_ok();
+            (dangling || has_tails(path)).then(|| check_log(path))
+        }
+        _ => Some(check_log(path)),
+    }
+}
+
+/// Checks one log, which may be a pipe.
+pub fn check_log(path: &Path) -> Checked {
     let report = examine(path).map_err(|source| Failure {
         path: path.to_owned(),
         source,
@@ -79,11 +103,11 @@ fn check_file(path: &Path) -> Checked {
 }
 
 fn examine(path: &Path) -> io::Result<Report> {
-    let mut live = is_written(path);
+    let mut live = is_written(path)?;
     for _ in 1..TRIES {
         let report = read(path, live)?;
         let before = live;
-        live = is_written(path);
+        live = is_written(path)?;
         if report.verdict != Verdict::Cut || live == before {
             return Ok(report);
         }
@@ -106,48 +130,43 @@ fn read(path: &Path, live: bool) -> io::Result<Report> {
 }
 
 /// Whether a live server writes this log: its tail is there and the directory is locked.
-fn is_written(path: &Path) -> bool {
-    has_tails(path) && is_live(parent(path)).unwrap_or(false)
+pub fn is_written(path: &Path) -> io::Result<bool> {
+    Ok(has_tails(path) && is_live(place(path).0.as_path())?)
 }
 
 fn has_tails(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (directory, name) = place(path);
     [0, 1]
         .iter()
-        .any(|&tail| parent(path).join(tail_name(&name, tail)).exists())
+        .any(|&tail| directory.join(tail_name(&name, tail)).exists())
 }
 
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
+/// The directory and the name of a log, which a symbolic link may stand for.
+fn place(path: &Path) -> (PathBuf, String) {
+    let real = path.is_symlink().then(|| path.canonicalize().ok());
+    let path = real.flatten().unwrap_or_else(|| path.to_owned());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
-    }
+    };
+    (directory.to_owned(), name.into_owned())
 }
 
-struct Names {
-    logs: BTreeSet<PathBuf>,
-    /// Connections that have a tail but no log.
-    orphans: BTreeSet<String>,
-}
-
-fn names(directory: &Path) -> io::Result<Names> {
-    let mut logs = BTreeSet::new();
-    let mut tails = BTreeSet::new();
+/// Names of logs, and of logs that have a tail but no file.
+fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
+    let mut names = BTreeSet::new();
     for entry in directory.read_dir()? {
         let entry = entry?;
         let name = entry.file_name();
         let text = name.to_string_lossy();
         if let Some(id) = tail_owner(&text) {
-            tails.insert(id.to_owned());
+            names.insert(id.into());
         } else if is_log(&text, &entry)? {
-            logs.insert(PathBuf::from(name));
+            names.insert(name);
         }
     }
-    tails.retain(|id| !logs.contains(Path::new(id)));
-    Ok(Names {
-        logs,
-        orphans: tails,
-    })
+    Ok(names)
 }
 
 fn is_log(name: &str, entry: &std::fs::DirEntry) -> io::Result<bool> {

@@ -1,54 +1,102 @@
 //! One log in the table.
 
 use auditssh_archive::reader::LogReader;
-use auditssh_log::codec::{Decoder, End};
+use auditssh_archive::verify::{Checked, check_listed};
+use auditssh_log::codec::{Decoder, HEADER_LENGTH};
 use auditssh_log::message::Text;
+use auditssh_log::seal::{SEAL_LENGTH, Seal};
 use auditssh_view::summary::{Exit, What};
 use auditssh_view::{Summary, Visible};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
 /// How many characters of a text fit into a cell.
 const WIDTH: usize = 40;
 
+/// How much content of a log is read, in bytes: of long ones the beginning and the end.
+const FIRST: u64 = 8 << 20;
+const LAST: u64 = 1 << 20;
+
+/// How much is read of a log in which nothing can be passed over, since it has no members: so many
+/// bytes of streams, where each message counts for some.
+const MOST: u64 = 128 << 20;
+const MESSAGE: u64 = 128;
+
 /// What is shown of a log.
 pub(super) struct Row {
-    pub(super) id: String,
-    pub(super) start: Option<i64>,
+    name: Vec<u8>,
     summary: Summary,
+    /// Whether messages in its middle were not read.
+    partial: bool,
+    messages: u64,
     size: u64,
     state: &'static str,
 }
 
+/// When a log begins, as its first member says or else its first message.
+pub(super) fn start(path: &Path) -> Option<i64> {
+    let status = path.metadata().ok()?;
+    status.is_file().then_some(())?;
+    let mut bytes = Vec::new();
+    let length = HEADER_LENGTH + SEAL_LENGTH;
+    let file = File::open(path).ok()?;
+    file.take(length as u64).read_to_end(&mut bytes).ok()?;
+    match Seal::read(bytes.get(HEADER_LENGTH..)?) {
+        Some(seal) if seal.number == 0 && seal.count > 0 => Some(seal.span.first_wall),
+        _ => {
+            let reader = LogReader::open(path, false).ok()?;
+            let first = Decoder::new(reader).next()?.ok()?;
+            Some(first.timestamp)
+        }
+    }
+}
+
 impl Row {
-    /// Reads a log, as far as it can be read.
-    pub(super) fn of(id: &str, path: &Path) -> Self {
-        let mut summary = Summary::default();
-        let mut state = "unreadable";
-        if let Ok(reader) = LogReader::open(path, false) {
-            let mut decoder = Decoder::new(reader);
-            for message in decoder.by_ref().map_while(Result::ok) {
-                summary.push(&message);
-            }
-            state = word(decoder.end());
-        }
-        let summary = summary.finish();
-        Self {
-            id: id.to_owned(),
-            start: summary.start,
+    /// Checks a log, and reads it as far as it can be read and needs to be; `None` if it is gone.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let Checked { report, .. } = check_listed(path)?;
+        let mut row = Self {
+            name: path.file_name()?.as_encoded_bytes().to_vec(),
+            summary: Summary::default(),
+            partial: false,
+            messages: 0,
             size: path.metadata().map_or(0, |status| status.len()),
-            state,
-            summary,
+            state: report
+                .as_ref()
+                .map_or("unchecked", |report| report.verdict.word()),
+        };
+        if report.is_ok()
+            && let Ok(reader) = LogReader::open(path, false)
+        {
+            row.read(reader.skim(FIRST, LAST));
         }
+        Some(row)
+    }
+
+    fn read(&mut self, mut reader: LogReader) {
+        let mut summary = Summary::default();
+        for message in Decoder::new(&mut reader).map_while(Result::ok) {
+            summary.push(&message);
+            let streams = summary.bytes_in.saturating_add(summary.bytes_out);
+            if streams.saturating_add(summary.messages.saturating_mul(MESSAGE)) > MOST {
+                self.partial = true;
+                break;
+            }
+        }
+        self.summary = summary.finish();
+        self.partial |= reader.left_out() > 0;
+        self.messages = self.summary.messages.saturating_add(reader.left_out());
     }
 
     /// The cells, in the order of the table's head.
     pub(super) fn cells(&self) -> [String; 10] {
         let summary = &self.summary;
         [
-            self.start.map_or_else(dash, |start| time(start, 0)),
+            summary.start.map_or_else(dash, |start| time(start, 0)),
             summary.duration().map_or_else(dash, duration),
             user(summary),
             text(summary.address.as_ref()),
@@ -56,10 +104,10 @@ impl Row {
                 .trim_start_matches("SSH-2.0-")
                 .to_owned(),
             self.ran().map_or_else(dash, |ran| short(&ran)),
-            self.exit().unwrap_or_else(dash),
+            self.exit().map_or_else(dash, |exit| short(&exit)),
             size(self.size),
             self.state.to_owned(),
-            self.id.clone(),
+            without_tabs(&Visible(&self.name).to_string()),
         ]
     }
 
@@ -68,8 +116,8 @@ impl Row {
         let plain =
             |text: &Option<Text>| text.as_ref().map(|text| text.to_str_lossy().into_owned());
         json!({
-            "id": self.id,
-            "start": self.start.map(|start| time(start, 9)),
+            "id": String::from_utf8_lossy(&self.name),
+            "start": summary.start.map(|start| time(start, 9)),
             "durationNanoseconds": summary.duration(),
             "user": plain(&summary.user),
             "authenticated": summary.authenticated,
@@ -78,9 +126,10 @@ impl Row {
             "ran": summary.programs.iter().map(|program| what(&program.what)).collect::<Vec<_>>(),
             "programs": summary.program_count,
             "exit": self.exit(),
-            "messages": summary.messages,
+            "messages": self.messages,
             "bytesIn": summary.bytes_in,
             "bytesOut": summary.bytes_out,
+            "partial": self.partial,
             "size": self.size,
             "state": self.state,
         })
@@ -90,17 +139,19 @@ impl Row {
     pub(super) fn colour(&self) -> Option<&'static str> {
         match self.state {
             "open" => Some("32"),
-            "recovered" => Some("33"),
-            "cut" | "damaged" | "unreadable" => Some("31"),
+            "recovered" | "foreign" => Some("33"),
+            "cut" | "altered" | "unchecked" => Some("31"),
             _ => None,
         }
     }
 
     fn ran(&self) -> Option<String> {
         let first = what(&self.summary.programs.first()?.what);
-        Some(match self.summary.program_count {
-            0 | 1 => first,
-            count => format!("{first} (+{})", count - 1),
+        let more = self.summary.program_count.saturating_sub(1);
+        Some(match (more, self.partial) {
+            (0, false) => first,
+            (more, false) => format!("{first} (+{more})"),
+            (more, true) => format!("{first} (+≥{more})"),
         })
     }
 
@@ -111,16 +162,6 @@ impl Row {
             Exit::Status(status) => Some(status.to_string()),
             Exit::Signal(signal) => Some(Visible(signal.as_bytes()).to_string()),
         })
-    }
-}
-
-fn word(end: Option<End>) -> &'static str {
-    match end {
-        Some(End::Complete) => "complete",
-        Some(End::Recovered) => "recovered",
-        Some(End::Open) => "open",
-        Some(End::Cut) => "cut",
-        Some(End::Damaged) | None => "damaged",
     }
 }
 
@@ -147,11 +188,15 @@ fn text(text: Option<&Text>) -> String {
 }
 
 fn short(text: &str) -> String {
-    let text = text.replace('\t', "\\t");
+    let text = without_tabs(text);
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }
+}
+
+fn without_tabs(text: &str) -> String {
+    text.replace('\t', "\\t")
 }
 
 fn dash() -> String {
