@@ -17,6 +17,7 @@ mod directory;
 pub mod disk;
 mod entry;
 mod error;
+mod frames;
 pub mod key;
 mod log;
 mod missing;

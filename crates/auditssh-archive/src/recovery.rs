@@ -28,6 +28,7 @@ pub(crate) use frames::chunk_of;
 use frames::{Run, Tail};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How far a torn final member may reach: its layout is fixed, its length below this.
@@ -114,20 +115,23 @@ impl Recovery<'_> {
         let log = self
             .log(id)
             .map_err(failed(id, "the log cannot be opened"))?;
-        let tails = [self.tail(id, 0)?, self.tail(id, 1)?];
+        let mut tails = [self.tail(id, 0)?, self.tail(id, 1)?];
         let walk = Walk::of(&log).map_err(failed(id, "the log cannot be read"))?;
         if walk.end == Some(End::Final) {
             walk.write_again(&log)
                 .and_then(|()| uninterrupted(|| log.sync()))
                 .and_then(|()| uninterrupted(|| self.disk.sync()))
                 .map_err(failed(id, "the log cannot be forced to the disk"))?;
-            self.clear(id, &tails, walk.chain.messages())?;
+            self.clear(id, &mut tails, walk.chain.messages())?;
             return Ok(Recovered::Closed);
         }
-        let run = Run::of(&tails, &walk.chain);
+        let read = |error| failed(id, "a tail cannot be read")(error);
+        let run = Run::of(&mut tails, &walk.chain).map_err(read)?;
         let later = walk.chain.number().saturating_add(2);
-        let mut found = tails.iter().flatten();
-        let unsynced = !found.any(|tail| tail.holds_chunk(later));
+        let mut unsynced = true;
+        for tail in tails.iter_mut().flatten() {
+            unsynced &= !tail.holds_chunk(later).map_err(read)?;
+        }
         if let Some(reason) = walk.refusal(&run, unsynced) {
             return Ok(Recovered::Refused(reason));
         }
@@ -138,9 +142,9 @@ impl Recovery<'_> {
             self.set_aside(id, &log, &walk)
                 .map_err(failed(id, "what is cut off cannot be kept"))?;
         }
-        self.complete(&log, &walk, format, &run)
+        self.complete(&log, &walk, format, &run, &mut tails)
             .map_err(failed(id, "the log cannot be completed"))?;
-        let damaged = self.clear(id, &tails, next)?;
+        let damaged = self.clear(id, &mut tails, next)?;
         Ok(Recovered::Log {
             messages: next - walk.chain.messages(),
             damaged: damaged || torn,
@@ -163,7 +167,7 @@ impl Recovery<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(failed(id, "a tail cannot be opened"))?,
         };
-        let tail = Tail::read(&*file, id).map_err(failed(id, "a tail cannot be read"))?;
+        let tail = Tail::open(file, id).map_err(failed(id, "a tail cannot be read"))?;
         Ok(Some(tail))
     }
 
@@ -181,7 +185,8 @@ impl Recovery<'_> {
         log: &Arc<dyn DiskFile>,
         walk: &Walk,
         format: Format,
-        run: &Run<'_>,
+        run: &Run,
+        tails: &mut [Option<Tail>; 2],
     ) -> io::Result<()> {
         let mut at = walk.proven;
         walk.write_again(log)?;
@@ -199,16 +204,15 @@ impl Recovery<'_> {
             chain = Chain::new(&header);
         }
         let mut flags = Flags::RECOVERED;
-        for chunk in &run.chunks {
+        for stretch in &run.chunks {
             let mut content = Vec::new();
             if chain.number() == 0 {
                 content.extend_from_slice(format.prologue());
             }
-            content.extend(chunk.iter().flat_map(|frame| frame.message));
-            let sealed = chunk_of(chunk, Flags::RECOVERED);
-            flags |= gap_of(&sealed);
+            stretch.read(tails, &mut content)?;
+            flags |= gap_of(&stretch.chunk);
             let member = chain
-                .seal(&content, &sealed, &mut self.deflate)
+                .seal(&content, &stretch.chunk, &mut self.deflate)
                 .map_err(io::Error::other)?;
             write_all(&**log, &member, at)?;
             at += member.len() as u64;
@@ -227,14 +231,15 @@ impl Recovery<'_> {
     fn clear(
         &self,
         id: &str,
-        tails: &[Option<Tail>; 2],
+        tails: &mut [Option<Tail>; 2],
         messages: u64,
     ) -> Result<bool, RecoveryError> {
         let mut damaged = false;
         for (index, tail) in (0..).zip(tails) {
             let Some(tail) = tail else { continue };
             let name = tail_name(id, index);
-            if tail.holds_beyond(messages) {
+            let beyond = tail.holds_beyond(messages);
+            if beyond.map_err(failed(id, "a tail cannot be read"))? {
                 damaged = true;
                 self.keep(id, &name)
                     .map_err(failed(id, "a damaged tail cannot be renamed"))?;
@@ -249,16 +254,12 @@ impl Recovery<'_> {
 
     /// Copies what is cut off and in no tail, since it is all there is of its messages.
     fn set_aside(&self, id: &str, log: &Arc<dyn DiskFile>, walk: &Walk) -> io::Result<()> {
-        let length = usize::try_from(walk.rest()).map_err(io::Error::other)?;
-        let mut bytes = vec![0; length];
-        let length = read_full(&**log, &mut bytes, walk.proven)?;
-        bytes.truncate(length);
         for number in 0..16 {
             match uninterrupted(|| self.disk.create(&format!(".{id}.damaged{number}"))) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
-                    write_all(&*file, &bytes, 0)?;
+                    copy(&**log, walk.proven..walk.length, &*file, 0)?;
                     uninterrupted(|| file.sync())?;
                     return uninterrupted(|| self.disk.sync());
                 }
@@ -324,20 +325,7 @@ impl Walk {
     /// Writes what holds of the log to it again, from the first member that may not be on the
     /// disk: so that a sync is one of it, too.
     fn write_again(&self, log: &Arc<dyn DiskFile>) -> io::Result<()> {
-        let mut piece = vec![0; 64 << 10];
-        let mut at = self.unsure;
-        while at < self.proven {
-            let rest = usize::try_from(self.proven - at).unwrap_or(usize::MAX);
-            let most = piece.len().min(rest);
-            let piece = piece.get_mut(..most).unwrap_or_default();
-            let length = read_full(&**log, piece, at)?;
-            if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            write_all(&**log, piece.get(..length).unwrap_or_default(), at)?;
-            at += length as u64;
-        }
-        Ok(())
+        copy(&**log, self.unsure..self.proven, &**log, self.unsure)
     }
 
     /// Length of what is cut off.
@@ -347,7 +335,7 @@ impl Walk {
 
     /// Why no crash can have left this. What is torn may be `unsynced` if no tail was taken by
     /// the chunk after the next. If one was, the member was safe before, and no crash tears it.
-    fn refusal(&self, run: &Run<'_>, unsynced: bool) -> Option<String> {
+    fn refusal(&self, run: &Run, unsynced: bool) -> Option<String> {
         let rest = self.rest();
         let unsynced = unsynced && rest <= ASIDE_AT_MOST;
         match self.end {
@@ -374,6 +362,26 @@ impl Walk {
             )),
         }
     }
+}
+
+/// Copies a stretch of a file, as far as it goes; an error if nothing of it is there.
+fn copy(from: &dyn DiskFile, stretch: Range<u64>, to: &dyn DiskFile, at: u64) -> io::Result<()> {
+    let mut piece = vec![0; 64 << 10];
+    let Range { mut start, end } = stretch;
+    let mut at = at;
+    while start < end {
+        let rest = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let most = piece.len().min(rest);
+        let piece = piece.get_mut(..most).unwrap_or_default();
+        let length = read_full(from, piece, start)?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        write_all(to, piece.get(..length).unwrap_or_default(), at)?;
+        start += length as u64;
+        at += length as u64;
+    }
+    Ok(())
 }
 
 /// Whether the header was not written: a power cut leaves an empty file, or zeros.

@@ -42,9 +42,10 @@ mod format;
 mod gzip;
 pub mod json;
 mod parse;
+mod raw;
 mod record;
 
-pub use body::{Messages, decode_message};
+pub use body::{Budget, Messages, decode_message};
 pub use cbor::{RAW_ENTRY, RAW_TEXT};
 pub use decoder::{Decoder, End};
 pub use encode::encode;

@@ -49,7 +49,7 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
-pub use alone::{MEMBER_START, SEAL_LENGTH, inflate_damaged};
+pub use alone::{Inflated, MEMBER_START, SEAL_LENGTH};
 pub use chain::{Chain, Chunk, Ending, SealError};
 pub use deflate::Deflate;
 pub use ed25519_dalek::{SigningKey, VerifyingKey};

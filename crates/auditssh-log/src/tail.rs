@@ -160,23 +160,69 @@ pub fn length(bytes: &[u8]) -> Option<usize> {
 /// Reads the frame at the start of `bytes`, of whatever chunk; `None` if there is none whose
 /// checksum is right. Returns its length, too.
 pub fn read(bytes: &[u8], seed: u32) -> Option<(Frame<'_>, usize)> {
-    let length = length(bytes)?;
-    let frame = bytes.get(..length)?;
-    let (crc, message) = frame.get(36..)?.split_first_chunk::<4>()?;
-    (checksum(frame, seed)?.to_le_bytes() == *crc).then_some(())?;
-    let flags = u32::from_le_bytes(take(frame, 32)?);
-    (flags <= 1).then_some(())?;
+    let head = Head::read(bytes.first_chunk()?)?;
+    let message = bytes.get(FRAME..)?.get(..head.length)?;
+    (crc32c::crc32c_append(head.sum(seed), message) == head.crc).then_some(())?;
     let frame = Frame {
-        chunk: u32::from_le_bytes(take(frame, 4)?),
-        number: u64::from_le_bytes(take(frame, 8)?),
-        stamp: Stamp {
-            wall: i64::from_le_bytes(take(frame, 16)?),
-            mono: u64::from_le_bytes(take(frame, 24)?),
-        },
-        gap: flags == 1,
+        chunk: head.chunk,
+        number: head.number,
+        stamp: head.stamp,
+        gap: head.gap,
         message,
     };
-    Some((frame, length))
+    Some((frame, FRAME + head.length))
+}
+
+/// What precedes the message in a frame, for those who do not hold the message in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Length of the message, in bytes.
+    pub length: usize,
+    /// Number of the chunk.
+    pub chunk: u32,
+    /// Number of the message within the log.
+    pub number: u64,
+    /// When it was recorded.
+    pub stamp: Stamp,
+    /// Whether it tells of a gap.
+    pub gap: bool,
+    /// The checksum that it names.
+    pub crc: u32,
+    /// What the checksum covers of it.
+    covered: [u8; 36],
+}
+
+impl Head {
+    /// Reads what precedes a message; `None` if that is not possible. Whether it is one, its
+    /// checksum tells: [`Head::sum`], continued with the message ([`sum`]), is [`Head::crc`].
+    pub fn read(bytes: &[u8; FRAME]) -> Option<Self> {
+        let (covered, crc) = bytes.split_last_chunk::<4>()?;
+        let length = u32::from_le_bytes(take(covered, 0)?) as usize;
+        let flags = u32::from_le_bytes(take(covered, 32)?);
+        ((1..=MAX_MESSAGE).contains(&length) && flags <= 1).then_some(())?;
+        Some(Self {
+            length,
+            chunk: u32::from_le_bytes(take(covered, 4)?),
+            number: u64::from_le_bytes(take(covered, 8)?),
+            stamp: Stamp {
+                wall: i64::from_le_bytes(take(covered, 16)?),
+                mono: u64::from_le_bytes(take(covered, 24)?),
+            },
+            gap: flags == 1,
+            crc: u32::from_le_bytes(*crc),
+            covered: *covered.first_chunk()?,
+        })
+    }
+
+    /// Its part of the checksum, where `seed` is the header's.
+    pub fn sum(&self, seed: u32) -> u32 {
+        sum(seed, &self.covered)
+    }
+}
+
+/// Continues a checksum (CRC-32C).
+pub fn sum(before: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(before, bytes)
 }
 
 /// Whether a frame stands anywhere in `bytes` (a tail without its header) whose number is not below

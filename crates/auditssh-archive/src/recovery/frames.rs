@@ -1,31 +1,46 @@
 //! What the tails of a log hold beyond its members.
 
 use crate::directory::tail_name;
-use crate::disk::{DiskFile, read_full, uninterrupted};
+use crate::disk::{DiskFile, uninterrupted};
+use crate::frames::Frames;
 use auditssh_log::codec::Format;
 use auditssh_log::seal::{Chain, Chunk, Flags, Span};
-use auditssh_log::tail::{self, Frame, HEADER, Header};
+use auditssh_log::tail::{Frame, HEADER};
 use std::io;
+use std::sync::Arc;
 
 /// No tail grows beyond a chunk, one message of the greatest length and what is kept for closing.
 const MAX_TAIL: u64 = 64 << 20;
 
+/// No chunk grows beyond this: frames behind it are not the writer's.
+const MAX_CHUNK: u64 = 20 << 20;
+
 /// A tail as it was found.
 pub(crate) struct Tail {
-    /// `None` if the header is damaged, or never reached the disk.
-    header: Option<Header>,
-    bytes: Vec<u8>,
+    frames: Frames<Arc<dyn DiskFile>>,
+    /// Whether the header is the one of this log.
+    valid: bool,
 }
 
-/// The frames that follow the members of a log, a list for each chunk.
-pub(crate) struct Run<'a> {
-    pub(crate) chunks: Vec<Vec<Frame<'a>>>,
+/// The frames that follow the members of a log, a stretch for each chunk.
+pub(crate) struct Run {
+    pub(crate) chunks: Vec<Stretch>,
     /// Number of the message after the last.
     pub(crate) next: u64,
 }
 
+/// The frames of one chunk, where they stand in its tail.
+pub(crate) struct Stretch {
+    /// Which tail.
+    tail: usize,
+    /// What a member says of them.
+    pub(crate) chunk: Chunk,
+    /// How many bytes their messages have together.
+    content: u64,
+}
+
 impl Tail {
-    pub(crate) fn read(file: &dyn DiskFile, id: &str) -> io::Result<Self> {
+    pub(crate) fn open(file: Arc<dyn DiskFile>, id: &str) -> io::Result<Self> {
         let length = uninterrupted(|| file.status())?.length;
         if length > MAX_TAIL {
             return Err(io::Error::new(
@@ -33,15 +48,15 @@ impl Tail {
                 format!("{} is longer than a tail can be", tail_name(id, 0)),
             ));
         }
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        let length = read_full(file, &mut bytes, 0)?;
-        bytes.truncate(length);
-        let header = Header::decode(&bytes).filter(|header| header.id == id.as_bytes());
-        Ok(Self { header, bytes })
+        let frames = Frames::open(file, length)?;
+        let header = frames.header();
+        let valid = header.is_some_and(|header| header.id == id.as_bytes());
+        Ok(Self { frames, valid })
     }
 
     pub(crate) fn format(&self) -> Option<Format> {
-        match self.header.as_ref()?.version {
+        let header = self.frames.header().filter(|_| self.valid)?;
+        match header.version {
             1 => Some(Format::Audit),
             2 => Some(Format::Binary),
             _ => None,
@@ -49,75 +64,115 @@ impl Tail {
     }
 
     /// The frames of a chunk from a message on, as far as they count on.
-    fn frames(&self, chunk: u32, first: u64) -> Vec<Frame<'_>> {
-        let Some(seed) = self.header.as_ref().map(Header::seed) else {
-            return Vec::new();
-        };
-        let (mut frames, mut at, mut next) = (Vec::new(), HEADER, first);
-        while let Some((frame, length)) = tail::read(self.from(at), seed) {
-            if frame.chunk != chunk || frame.number != next {
+    fn stretch(&mut self, tail: usize, chunk: u32, first: u64) -> io::Result<Option<Stretch>> {
+        let mut stretch: Option<Stretch> = None;
+        let mut at = HEADER as u64;
+        while let Some(found) = self
+            .valid
+            .then(|| self.frames.frame(at))
+            .transpose()?
+            .flatten()
+        {
+            let head = found.head;
+            let before = stretch.as_ref();
+            let count = before.map_or(0, |stretch| stretch.chunk.count);
+            let content = before.map_or(0, |stretch| stretch.content) + head.length as u64;
+            let next = first.checked_add(count.into());
+            if head.chunk != chunk || Some(head.number) != next || content > MAX_CHUNK {
                 break;
             }
-            frames.push(frame);
-            at += length;
-            next += 1;
+            at = found.end();
+            let stretch = stretch.get_or_insert_with(|| Stretch {
+                tail,
+                chunk: Chunk {
+                    flags: Flags::RECOVERED,
+                    count: 0,
+                    span: Span {
+                        first_wall: head.stamp.wall,
+                        first_mono: head.stamp.mono,
+                        ..Span::default()
+                    },
+                },
+                content: 0,
+            });
+            stretch.content = content;
+            stretch.chunk.count += 1;
+            stretch.chunk.span.last_wall = head.stamp.wall;
+            stretch.chunk.span.last_mono = head.stamp.mono;
+            if head.gap {
+                stretch.chunk.flags |= Flags::GAP;
+            }
         }
-        frames
+        Ok(stretch)
     }
 
     /// Whether a message stands in it that is none of the first `messages`.
-    pub(crate) fn holds_beyond(&self, messages: u64) -> bool {
-        match &self.header {
-            Some(header) => tail::stray(self.from(HEADER), header.seed(), messages).is_some(),
-            None => self.bytes.iter().any(|&byte| byte != 0),
+    pub(crate) fn holds_beyond(&mut self, messages: u64) -> io::Result<bool> {
+        if self.valid {
+            Ok(self.frames.stray(HEADER as u64, messages)?.is_some())
+        } else {
+            Ok(!self.frames.is_blank()?)
         }
     }
 
     /// Whether a frame of this chunk or a later one stands in it: the tail was free for that, so
     /// the member two before it is safe.
-    pub(crate) fn holds_chunk(&self, chunk: u32) -> bool {
-        let Some(seed) = self.header.as_ref().map(Header::seed) else {
-            return false;
-        };
-        let mut rest = self.from(HEADER);
-        while let Some(found) = tail::stray(rest, seed, 0) {
-            let frame = rest
-                .get(found.start..)
-                .and_then(|rest| tail::read(rest, seed));
-            match frame {
-                Some((frame, _)) if frame.chunk < chunk => {}
-                _ => return true,
+    pub(crate) fn holds_chunk(&mut self, chunk: u32) -> io::Result<bool> {
+        let mut at = HEADER as u64;
+        while let Some((start, end)) = self
+            .valid
+            .then(|| self.frames.stray(at, 0))
+            .transpose()?
+            .flatten()
+        {
+            match self.frames.frame(start)? {
+                Some(found) if found.head.chunk < chunk => {}
+                _ => return Ok(true),
             }
-            rest = rest.get(found.end..).unwrap_or_default();
+            at = end;
         }
-        false
-    }
-
-    fn from(&self, at: usize) -> &[u8] {
-        self.bytes.get(at..).unwrap_or_default()
+        Ok(false)
     }
 }
 
-impl<'a> Run<'a> {
-    pub(crate) fn of(tails: &'a [Option<Tail>; 2], chain: &Chain) -> Self {
+impl Run {
+    pub(crate) fn of(tails: &mut [Option<Tail>; 2], chain: &Chain) -> io::Result<Self> {
         let mut run = Self {
             chunks: Vec::new(),
             next: chain.messages(),
         };
-        let [even, odd] = tails;
         for chunk in [chain.number(), chain.number().wrapping_add(1)] {
-            let tail = if chunk % 2 == 0 { even } else { odd };
-            let frames = match tail {
-                Some(tail) => tail.frames(chunk, run.next),
-                None => Vec::new(),
-            };
-            if frames.is_empty() {
+            let index = usize::from(chunk % 2 == 1);
+            let tail = tails.get_mut(index).and_then(Option::as_mut);
+            let stretch = tail.map(|tail| tail.stretch(index, chunk, run.next));
+            let Some(stretch) = stretch.transpose()?.flatten() else {
                 break;
-            }
-            run.next += frames.len() as u64;
-            run.chunks.push(frames);
+            };
+            run.next = run.next.saturating_add(stretch.chunk.count.into());
+            run.chunks.push(stretch);
         }
-        run
+        Ok(run)
+    }
+}
+
+impl Stretch {
+    /// Appends its messages to `content`.
+    pub(crate) fn read(
+        &self,
+        tails: &mut [Option<Tail>; 2],
+        content: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let tail = tails.get_mut(self.tail).and_then(Option::as_mut);
+        let frames = &mut tail.ok_or_else(missing)?.frames;
+        content.reserve_exact(usize::try_from(self.content).map_err(io::Error::other)?);
+        let mut at = HEADER as u64;
+        for _ in 0..self.chunk.count {
+            let found = frames.frame(at)?.ok_or_else(missing)?;
+            frames.message(&found, content)?;
+            at = found.end();
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,7 @@
 //! The new log.
 
 use super::Failure;
-use auditssh_log::Message;
-use auditssh_log::codec::{Format, encode};
+use auditssh_log::codec::Format;
 use auditssh_log::seal::{Chain, Chunk, Deflate, Ending, Flags};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -68,16 +67,32 @@ impl Output {
         }
     }
 
-    pub(super) fn push(&mut self, message: &Message, origin: &Origin) -> Result<(), Failure> {
-        encode(message, &mut self.content);
+    /// The content of the next member so far, to append a message to; it comes back with
+    /// [`Output::push`] or [`Output::give_back`].
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.content)
+    }
+
+    pub(super) fn give_back(&mut self, content: Vec<u8>) {
+        self.content = content;
+    }
+
+    /// Takes the content back, with a message.
+    pub(super) fn push(
+        &mut self,
+        content: Vec<u8>,
+        timestamp: i64,
+        origin: &Origin,
+    ) -> Result<(), Failure> {
+        self.content = content;
         let span = &mut self.chunk.span;
         if self.chunk.count == 0 {
-            span.first_wall = message.timestamp;
+            span.first_wall = timestamp;
             span.first_mono = origin.first_mono;
         }
-        span.last_wall = message.timestamp;
+        span.last_wall = timestamp;
         span.last_mono = origin.last_mono;
-        self.last_wall = message.timestamp;
+        self.last_wall = timestamp;
         self.last_mono = origin.last_mono;
         self.chunk.flags |= origin.flags;
         self.chunk.count += 1;

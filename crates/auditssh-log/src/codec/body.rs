@@ -4,7 +4,9 @@ use super::cbor::ARRAY;
 use super::decode;
 use super::error::{Damage, Fault};
 use super::parse::{MAX_NESTING, Parser, Source};
+use super::raw::Raw;
 use crate::message::{Message, Value};
+use std::io::{BufRead, ErrorKind};
 
 /// Where in the content one is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,25 +94,68 @@ impl Body {
 }
 
 /// Reads messages out of content that is no longer compressed: of one member of a log, or of
-/// several in order.
-pub struct Messages<'a> {
-    parser: Parser<&'a [u8]>,
+/// several in order. Holds one message at a time.
+pub struct Messages<R> {
+    parser: Parser<Raw<Content<R>>>,
     body: Body,
     ended: bool,
 }
 
-impl<'a> Messages<'a> {
+/// How much may be made of so many bytes of a file, where contents are read one by one: see
+/// [`Damage::Expansion`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budget {
+    work: u64,
+    input: u64,
+}
+
+impl Budget {
+    /// Allows for what so many further bytes of the file may hold.
+    pub fn add(&mut self, bytes: u64) {
+        self.input = self.input.saturating_add(bytes);
+    }
+}
+
+impl<R: BufRead> Messages<R> {
     /// Begins to read, with the first member's content or that of a later one.
-    pub fn new(content: &'a [u8]) -> Self {
+    pub fn new(content: R) -> Self {
+        Self::within(content, Budget::default())
+    }
+
+    /// The same with what is left of a budget.
+    pub fn within(content: R, budget: Budget) -> Self {
+        let mut parser = Parser::new(Raw::new(Content {
+            input: content,
+            paid: budget.input,
+        }));
+        parser.work = budget.work;
         Self {
-            parser: Parser::new(content),
+            parser,
             body: Body::default(),
             ended: false,
         }
     }
+
+    /// What is left of the budget.
+    pub fn budget(&self) -> Budget {
+        Budget {
+            work: self.parser.work,
+            input: self.parser.source.source.paid,
+        }
+    }
+
+    /// The next message, whose bytes are appended to `raw` as they stand in the content. Without a
+    /// message `raw` stays as it is.
+    pub fn next_with(&mut self, raw: &mut Vec<u8>) -> Option<Result<Message, Damage>> {
+        self.parser.source.copy_to(raw);
+        let next = self.next();
+        let found = matches!(next, Some(Ok(_)));
+        self.parser.source.give_back(raw, found);
+        next
+    }
 }
 
-impl Iterator for Messages<'_> {
+impl<R: BufRead> Iterator for Messages<R> {
     type Item = Result<Message, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -119,7 +164,7 @@ impl Iterator for Messages<'_> {
         }
         // In the members of version 1, a break stands where the array's head is in another one.
         let in_sequence = matches!(self.body.place, Place::Begin | Place::Sequence);
-        if in_sequence && self.parser.source == [0xff] {
+        if in_sequence && matches!(self.parser.peek(), Ok(Some(0xff))) {
             self.ended = true;
             return None;
         }
@@ -127,6 +172,31 @@ impl Iterator for Messages<'_> {
         let next = next.and_then(|item| Ok(item.map(decode::message).transpose()?));
         self.ended = !matches!(next, Ok(Some(_)));
         next.map_err(damage).transpose()
+    }
+}
+
+/// Content that comes from a reader.
+struct Content<R> {
+    input: R,
+    paid: u64,
+}
+
+impl<R: BufRead> Source for Content<R> {
+    fn fill(&mut self) -> Result<&[u8], Fault> {
+        while let Err(error) = self.input.fill_buf() {
+            if error.kind() != ErrorKind::Interrupted {
+                return Err(Fault::Read(error));
+            }
+        }
+        self.input.fill_buf().map_err(Fault::Read)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.input.consume(count);
+    }
+
+    fn offset(&self) -> u64 {
+        self.paid
     }
 }
 

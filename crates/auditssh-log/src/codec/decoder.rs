@@ -4,6 +4,7 @@ use super::error::{Damage, DecodeError, Fault};
 use super::format::{Format, HEADER_LENGTH, MAGIC};
 use super::gzip::Gzip;
 use super::parse::{Parser, Source};
+use super::raw::Raw;
 use crate::message::{Event, Message};
 use std::io::Read;
 
@@ -14,7 +15,7 @@ use std::io::Read;
 /// an error. A member's checksum is compared when its content has been read; who needs certainty
 /// before the first message verifies the [`seal`](crate::seal).
 pub struct Decoder<R> {
-    parser: Parser<Gzip<R>>,
+    parser: Parser<Raw<Gzip<R>>>,
     body: Body,
     format: Option<Format>,
     /// Whether the last message was a disconnect.
@@ -42,12 +43,22 @@ impl<R: Read> Decoder<R> {
     /// Begins to read. Nothing is read before the first message is asked for.
     pub fn new(reader: R) -> Self {
         Self {
-            parser: Parser::new(Gzip::new(reader)),
+            parser: Parser::new(Raw::new(Gzip::new(reader))),
             body: Body::default(),
             format: None,
             disconnected: false,
             end: None,
         }
+    }
+
+    /// The next message, whose bytes are appended to `raw` as they stand in the content. Without a
+    /// message `raw` stays as it is.
+    pub fn next_with(&mut self, raw: &mut Vec<u8>) -> Option<Result<Message, DecodeError>> {
+        self.parser.source.copy_to(raw);
+        let next = self.next();
+        let found = matches!(next, Some(Ok(_)));
+        self.parser.source.give_back(raw, found);
+        next
     }
 
     /// The format that the header names; known from the first message on.
@@ -73,7 +84,7 @@ impl<R: Read> Decoder<R> {
     /// Reads the header; `None` if it is cut.
     fn header(&mut self) -> Result<Option<Format>, DecodeError> {
         let mut header = [0; HEADER_LENGTH];
-        let length = match self.parser.source.preamble(&mut header) {
+        let length = match self.parser.source.source.preamble(&mut header) {
             Ok(length) => length,
             Err(fault) => return Err(self.error(fault)),
         };
@@ -88,7 +99,7 @@ impl<R: Read> Decoder<R> {
 
     fn error(&self, fault: Fault) -> DecodeError {
         let offset = self.offset();
-        let member = self.parser.source.member();
+        let member = self.parser.source.source.member();
         match fault {
             Fault::Read(source) => DecodeError::Read { offset, source },
             Fault::Damage(damage) => DecodeError::Damaged {
@@ -106,7 +117,7 @@ impl<R: Read> Decoder<R> {
 
     /// How a log ends that ends here, early or not.
     fn ending(&self, fault: Option<&Fault>) -> End {
-        let closed = self.body.is_closed() || self.parser.source.is_final();
+        let closed = self.body.is_closed() || self.parser.source.source.is_final();
         match fault {
             _ if !self.body.is_between() => End::Cut,
             _ if self.disconnected => End::Complete,

@@ -33,6 +33,8 @@ pub(super) trait Source {
     fn consume(&mut self, count: usize);
     /// How many bytes of the file have been read for it.
     fn offset(&self) -> u64;
+    /// Called where a message begins.
+    fn begin(&mut self) {}
 }
 
 impl Source for &[u8] {
@@ -55,7 +57,7 @@ pub(super) struct Parser<S> {
     /// Values that the message may still have.
     values_left: usize,
     /// Work done so far.
-    work: u64,
+    pub(super) work: u64,
 }
 
 /// The first bytes of an item.
@@ -105,6 +107,7 @@ impl<S: Source> Parser<S> {
 
     /// The item of a message, the limits of which begin anew.
     pub(super) fn message(&mut self) -> Result<Value, Fault> {
+        self.source.begin();
         self.bytes_left = MAX_MESSAGE;
         self.values_left = MAX_VALUES;
         self.work += MESSAGE_WORK;

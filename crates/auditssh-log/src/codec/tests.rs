@@ -113,7 +113,7 @@ proptest! {
         let _ = decode_message(&bytes);
         let _ = read(&raw(Format::Binary, &bytes));
         let _ = read(&[&Format::Audit.header()[..], &bytes].concat());
-        Messages::new(&bytes).count();
+        Messages::new(&bytes[..]).count();
     }
 
     #[test]

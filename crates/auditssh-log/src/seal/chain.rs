@@ -109,17 +109,18 @@ impl Chain {
             .ok()
             .filter(|&length| length <= MAX_CONTENT)
             .ok_or(SealError::TooLong(content.len()))?;
-        let mut data = Vec::new();
-        deflate.append(content, &mut data);
-        data.extend(libdeflater::crc32(content).to_le_bytes());
-        data.extend(length.to_le_bytes());
+        let mut member = vec![0; PLAIN];
+        deflate.append(content, &mut member);
+        member.extend(libdeflater::crc32(content).to_le_bytes());
+        member.extend(length.to_le_bytes());
+        member.shrink_to_fit();
         let seal = Seal {
             content: length,
             count: chunk.count,
             span: chunk.span,
             ..self.begin(chunk.flags)
         };
-        let (seal, member) = close(seal, &data, None)?;
+        let seal = close(seal, &mut member, None)?;
         *self = Self::follow(&seal).ok_or(SealError::Full)?;
         Ok(member)
     }
@@ -132,6 +133,8 @@ impl Chain {
         key: Option<&SigningKey>,
     ) -> Result<Vec<u8>, SealError> {
         let (content, data) = ending.data(self.number);
+        let mut member = vec![0; if key.is_some() { SIGNED } else { PLAIN }];
+        member.extend(data);
         let seal = Seal {
             content,
             signed: key.map(|key| Signed {
@@ -140,7 +143,8 @@ impl Chain {
             }),
             ..self.begin(flags | Flags::FINAL)
         };
-        Ok(close(seal, &data, key)?.1)
+        close(seal, &mut member, key)?;
+        Ok(member)
     }
 
     /// A seal with what the chain knows.
@@ -170,23 +174,25 @@ impl Chain {
     }
 }
 
-/// Puts length, hash and signature in, and the member together.
-fn close(
-    mut seal: Seal,
-    data: &[u8],
-    key: Option<&SigningKey>,
-) -> Result<(Seal, Vec<u8>), SealError> {
+/// Completes the seal with length, hash and signature and puts it before the data of the member,
+/// where there is room for it.
+fn close(mut seal: Seal, member: &mut [u8], key: Option<&SigningKey>) -> Result<Seal, SealError> {
+    let length = member.len();
+    seal.length = u32::try_from(length).map_err(|_| SealError::TooLong(length))?;
     let prefix = if key.is_some() { SIGNED } else { PLAIN };
-    seal.length = u32::try_from(prefix + data.len()).map_err(|_| SealError::TooLong(data.len()))?;
+    let (place, data) = member
+        .split_at_mut_checked(prefix)
+        .ok_or(SealError::TooLong(length))?;
     let mut hash = Hasher::new(&seal);
     hash.update(data);
     seal.this = hash.finish();
     if let (Some(signed), Some(key)) = (&mut seal.signed, key) {
         signed.signature = key.sign(&signed_text(&seal.this)).to_bytes();
     }
-    let mut member = seal.encode();
-    member.extend_from_slice(data);
-    Ok((seal, member))
+    for (place, byte) in place.iter_mut().zip(seal.encode()) {
+        *place = byte;
+    }
+    Ok(seal)
 }
 
 impl Ending {

@@ -12,7 +12,7 @@ const SAMPLES: usize = 4;
 pub struct Deflate {
     compressor: Compressor,
     sample: Vec<u8>,
-    scratch: Vec<u8>,
+    shrunk: Vec<u8>,
 }
 
 impl std::fmt::Debug for Deflate {
@@ -33,16 +33,14 @@ impl Deflate {
         Self {
             compressor: Compressor::new(CompressionLvl::new(1).unwrap_or_default()),
             sample: Vec::new(),
-            scratch: Vec::new(),
+            shrunk: Vec::new(),
         }
     }
 
     /// Appends the deflate data of `content` to `out`: compressed if that takes off a twentieth,
     /// else stored.
     pub(super) fn append(&mut self, content: &[u8], out: &mut Vec<u8>) {
-        if !self.looks_dense(content) && self.compress(content) {
-            out.extend_from_slice(&self.scratch);
-        } else {
+        if self.looks_dense(content) || !compress(&mut self.compressor, content, out) {
             store(content, out);
         }
     }
@@ -52,27 +50,23 @@ impl Deflate {
         if content.len() < SAMPLED_FROM {
             return false;
         }
-        let mut sample = std::mem::take(&mut self.sample);
-        sample.clear();
+        self.sample.clear();
         for stretch in content.chunks(content.len().div_ceil(SAMPLES)) {
-            sample.extend(stretch.iter().take(SAMPLE));
+            self.sample.extend(stretch.iter().take(SAMPLE));
         }
-        let dense = !self.compress(&sample);
-        self.sample = sample;
-        dense
+        self.shrunk.clear();
+        !compress(&mut self.compressor, &self.sample, &mut self.shrunk)
     }
+}
 
-    /// Compresses into `scratch`; false if less than a twentieth would be gained.
-    fn compress(&mut self, content: &[u8]) -> bool {
-        self.scratch.resize(content.len() - content.len() / 20, 0);
-        match self.compressor.deflate_compress(content, &mut self.scratch) {
-            Ok(length) => {
-                self.scratch.truncate(length);
-                true
-            }
-            Err(_) => false,
-        }
-    }
+/// Appends the compressed content; false, and nothing, if less than a twentieth would be gained.
+fn compress(compressor: &mut Compressor, content: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.resize(start + content.len() - content.len() / 20, 0);
+    let place = out.get_mut(start..).unwrap_or_default();
+    let made = compressor.deflate_compress(content, place);
+    out.truncate(start + made.as_ref().map_or(0, |length| *length));
+    made.is_ok()
 }
 
 /// Appends `content` as stored blocks (RFC 1951, 3.2.4).
