@@ -5,6 +5,7 @@ mod audit;
 mod limits;
 mod local;
 mod report;
+mod s3;
 mod ssh;
 mod users;
 

@@ -7,13 +7,15 @@ mod audit;
 mod limits;
 mod local;
 mod log;
+mod s3;
 mod ssh;
 mod user;
 
-pub(crate) use audit::{Audit, Format, Intercept, OnFailure, Stdin, Storage, Sync};
+pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Log, LogFormat};
+pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use ssh::Ssh;
 pub(crate) use user::User;
 

@@ -1,6 +1,7 @@
 //! `audit`.
 
 use super::report::Report;
+use super::s3;
 use crate::config::at::At;
 use crate::config::duration::Span;
 use crate::config::raw::{self, Format, OnFailure, Stdin, Storage};
@@ -19,6 +20,8 @@ pub(crate) struct Audit {
     pub(crate) format: Format,
     pub(crate) intercept: Intercept,
     pub(crate) directory: Directory,
+    /// Where logs go from there: `storage: s3`.
+    pub(crate) bucket: Option<auditssh_s3::Settings>,
     pub(crate) durability: Durability,
     pub(crate) seal_interval: Duration,
     pub(crate) on_failure: OnFailure,
@@ -51,9 +54,6 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
             "`format: asciinema` is not in this version; use `audit` and convert later",
         );
     }
-    if let Some(s3) = &raw.s3 {
-        report.warn(s3, "`s3` has no effect in this version");
-    }
     let intervals = intervals(raw, report);
     if !raw.enable || raw.format.value == Format::None || storage == Storage::None {
         let reason = match (raw.enable, raw.format.value) {
@@ -72,17 +72,22 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
              are recorded",
         );
     }
-    if raw.file.directory.value.is_empty() {
-        report.fault(&raw.file.directory, "`directory` is empty: give a path");
-    }
+    let bucket = (storage == Storage::S3).then(|| s3::check(raw, report));
+    let bucket = bucket.flatten();
+    let directory = match (&bucket, storage) {
+        (Some(bucket), _) => Directory {
+            path: bucket.local.clone(),
+            group: None,
+            allow_insecure: (raw.s3.as_ref()).is_some_and(|s3| s3.value.allow_insecure_directory),
+        },
+        (None, Storage::S3) => return None, // what is wrong was reported
+        (None, _) => directory(&raw.file, report),
+    };
     Some(Audit {
         format: raw.format.value,
         intercept,
-        directory: Directory {
-            path: (&raw.file.directory.value).into(),
-            group: raw.file.group.as_ref().map(|group| group.value.clone()),
-            allow_insecure: raw.file.allow_insecure_directory,
-        },
+        directory,
+        bucket,
         durability: intervals.0,
         seal_interval: intervals.1,
         on_failure: raw.on_failure,
@@ -91,6 +96,17 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
             .as_ref()
             .and_then(|file| signing_key(file, report)),
     })
+}
+
+fn directory(raw: &raw::File, report: &mut Report) -> Directory {
+    if raw.directory.value.is_empty() {
+        report.fault(&raw.directory, "`directory` is empty: give a path");
+    }
+    Directory {
+        path: (&raw.directory.value).into(),
+        group: raw.group.as_ref().map(|group| group.value.clone()),
+        allow_insecure: raw.allow_insecure_directory,
+    }
 }
 
 fn signing_key(file: &At<String>, report: &mut Report) -> Option<SigningKey> {
@@ -127,12 +143,6 @@ fn storage(raw: &raw::Audit, report: &mut Report) -> Storage {
     let Some(given) = raw.storage.as_ref().or(raw.storage_alias.as_ref()) else {
         return Storage::None;
     };
-    if given.value == Storage::S3 {
-        report.fault(
-            given,
-            "`storage: s3` is not in this version; use `file` and copy the finished logs",
-        );
-    }
     given.value
 }
 

@@ -2,8 +2,7 @@
 
 use crate::config::at::At;
 use crate::config::duration::Span;
-use crate::config::secret::Secret;
-use crate::config::size::Size;
+use crate::config::raw::S3;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,7 +27,7 @@ pub(crate) struct Audit {
     pub(crate) intercept: Intercept,
     /// Settings of the storage `file`.
     pub(crate) file: File,
-    /// Settings of the storage `s3`, which this version does not have yet.
+    /// Settings of the storage `s3`.
     pub(crate) s3: Option<At<S3>>,
     /// When an event counts as recorded, so that its effect may pass.
     pub(crate) sync: Sync,
@@ -88,7 +87,7 @@ pub(crate) enum Storage {
     None,
     /// In a directory of this machine; see `file`.
     File,
-    /// In an S3 bucket; see `s3`. Not in this version.
+    /// In an S3 bucket, staged in a directory of this machine until the bucket has them; see `s3`.
     S3,
 }
 
@@ -209,63 +208,4 @@ pub(crate) enum OnFailure {
     Terminate,
     /// It goes on; the gap is recorded as soon as writing works again, and reported.
     Continue,
-}
-
-/// Settings of the storage `s3`, which this version does not have yet.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct S3 {
-    /// The directory in which logs wait for their upload.
-    pub(crate) local: String,
-    /// The access key.
-    pub(crate) access_key: String,
-    /// The secret key.
-    pub(crate) secret_key: Option<Secret>,
-    /// The bucket.
-    pub(crate) bucket: String,
-    /// The region.
-    pub(crate) region: String,
-    /// The address of the service, if it is not AWS.
-    pub(crate) endpoint: String,
-    /// Whether the bucket stands in the path of a request instead of in the name of the host.
-    pub(crate) path_style_access: bool,
-    /// Certificates (PEM) by which the service is known.
-    pub(crate) cacert: String,
-    /// The canned access control list of the objects.
-    pub(crate) acl: String,
-    /// The size of the parts of an upload, at least 5 MiB.
-    pub(crate) upload_part_size: Size,
-    /// How many uploads run at a time.
-    pub(crate) parallel_uploads: u32,
-    /// What is kept beside each object.
-    pub(crate) metadata: Metadata,
-}
-
-impl Default for S3 {
-    fn default() -> Self {
-        Self {
-            local: "/var/lib/audit".into(),
-            access_key: String::new(),
-            secret_key: None,
-            bucket: String::new(),
-            region: String::new(),
-            endpoint: String::new(),
-            path_style_access: false,
-            cacert: String::new(),
-            acl: String::new(),
-            upload_part_size: Size::mebibytes(5),
-            parallel_uploads: 20,
-            metadata: Metadata::default(),
-        }
-    }
-}
-
-/// What is kept beside each object.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Metadata {
-    /// The address of the client.
-    pub(crate) ip: bool,
-    /// The login name.
-    pub(crate) username: bool,
 }

@@ -81,6 +81,13 @@ fn everything(schema: &Value, definitions: &Value) -> Value {
     if let Some(word) = schema.pointer("/oneOf/0/const") {
         return word.clone();
     }
+    let kinds = schema.get("type").cloned().unwrap_or_default();
+    if kinds
+        .as_array()
+        .is_some_and(|kinds| kinds.contains(&"boolean".into()))
+    {
+        return true.into();
+    }
     Value::from("x")
 }
 
