@@ -5,6 +5,7 @@ use crate::settings::Settings;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, FlockOperation, Gid, Mode, OFlags};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -98,6 +99,21 @@ pub fn is_live(path: &Path) -> io::Result<bool> {
         Err(Errno::WOULDBLOCK) => Ok(true),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The logs in a directory that are not being written and need no recovery: those without tails.
+pub fn closed_logs(path: &Path) -> io::Result<Vec<String>> {
+    let (mut logs, mut open) = (BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if let Some(id) = tail_owner(name) {
+            open.insert(id.to_owned());
+        } else if is_id(name) {
+            logs.insert(name.to_owned());
+        }
+    }
+    Ok(logs.difference(&open).cloned().collect())
 }
 
 /// Name of one of the two tails of a log.

@@ -119,7 +119,11 @@ impl Seals {
                     let (chunk, bytes) = (*chunk, read(&**tail, *end)?);
                     let frames = frames(&bytes, *seed, chunk)?;
                     self.seal(log, &frames, deflate)?;
-                    settle(log, chunk == 0, Then::Sealed(chunk.saturating_add(1)));
+                    let sealed = Then::Sealed {
+                        chunks: chunk.saturating_add(1),
+                        length: self.at,
+                    };
+                    settle(log, chunk == 0, sealed);
                 }
                 Job::Finish(_) => {
                     self.finish(log)?;
@@ -190,19 +194,24 @@ fn settle(log: &Arc<Log>, names: bool, then: Then) {
 }
 
 /// So many chunks are in the log for good: the tail of the last of them is free.
-pub(crate) fn safe(log: &Arc<Log>, chunks: u32) {
+pub(crate) fn safe(log: &Arc<Log>, chunks: u32, length: u64) {
     log.safe.fetch_max(chunks, Ordering::AcqRel);
+    if let Some(observer) = &log.shared.settings.observer {
+        observer.sealed(&log.id, length);
+    }
     spool::free(log);
 }
 
 /// The log is complete: its tails are not needed any more.
 pub(crate) fn finished(log: &Arc<Log>) {
     let shared = &log.shared;
+    let mut cleared = true;
     for chunk in 0..2 {
         let name = crate::directory::tail_name(&log.id, chunk);
         match uninterrupted(|| shared.disk.remove(&name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(connection = %log.id, %error, "a tail cannot be removed; the next start will");
+                tracing::warn!(connection = %log.id, %error, "a tail cannot be removed yet");
+                cleared = false;
             }
             _ => {}
         }
@@ -211,10 +220,17 @@ pub(crate) fn finished(log: &Arc<Log>) {
         && let Err(error) = uninterrupted(|| shared.disk.sync())
     {
         tracing::warn!(connection = %log.id, %error, "the directory cannot be synced");
+        cleared = false;
     }
     Counters::add(&shared.counters.closed, 1);
     log.progress.close(Ok(()));
     forget(log);
+    if !cleared {
+        // Recovery removes what is left beside a complete log.
+        lock(&shared.left).push(Left::new(log.id.clone()));
+    } else if let Some(observer) = &shared.settings.observer {
+        observer.closed(&log.id);
+    }
 }
 
 /// Nothing writes to the log any more, but its files are not trusted: recovery reads them again,

@@ -1,9 +1,11 @@
 //! What the archive is told, already checked: the binary makes it of the configuration.
 
+use crate::observer::Observer;
 use auditssh_log::codec::Format;
 use auditssh_log::policy::Intercept;
 use auditssh_log::seal::SigningKey;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How logs are kept in a directory.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub allow_insecure: bool,
     /// How often what failed is tried again and free space is looked at.
     pub tick: Duration,
+    /// Is told how far logs are safe.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// When an event counts as recorded, so that its effect may pass (`audit.sync`).
@@ -66,6 +70,7 @@ impl Settings {
             group: None,
             allow_insecure: false,
             tick: Duration::from_secs(1),
+            observer: None,
         }
     }
 }

@@ -33,8 +33,13 @@ pub(crate) struct Dirty {
 pub(crate) enum Then {
     /// Tickets below this are on the disk, and so committed.
     Commit(u64),
-    /// This many chunks of the log are safe.
-    Sealed(u32),
+    /// Chunks of the log are safe.
+    Sealed {
+        /// How many there are.
+        chunks: u32,
+        /// How long the log is with them.
+        length: u64,
+    },
     /// The log is complete.
     Finished,
 }
@@ -94,8 +99,8 @@ pub(crate) fn settle(dirty: Dirty) {
         }
         // What came after the failure has been on its way already.
         (Then::Commit(end), Some(error)) => unsure(&log, end, error),
-        (Then::Sealed(chunks), None) => sealer::safe(&log, chunks),
-        (Then::Sealed(_), Some(_)) => {}
+        (Then::Sealed { chunks, length }, None) => sealer::safe(&log, chunks, length),
+        (Then::Sealed { .. }, Some(_)) => {}
         (Then::Finished, None) => sealer::finished(&log),
         (Then::Finished, Some(_)) => sealer::abandon(&log),
     }

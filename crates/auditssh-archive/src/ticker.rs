@@ -115,7 +115,13 @@ pub(crate) fn recover(shared: &Shared) {
         deflate: Deflate::new(),
     };
     for Left { id, told } in left {
-        match recovery.run(&id) {
+        let result = recovery.run(&id);
+        if let (Some(observer), Ok(Recovered::Closed | Recovered::Log { .. })) =
+            (&shared.settings.observer, &result)
+        {
+            observer.recovered(&id);
+        }
+        match result {
             Ok(Recovered::Closed) => {}
             Ok(Recovered::Log { messages, damaged }) => {
                 Counters::add(&shared.counters.recovered, 1);
