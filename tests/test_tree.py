@@ -10,7 +10,8 @@ import pytest
 from harness.program import ROOT
 
 SOURCES = sorted(ROOT.glob("crates/*/src/**/*.rs"))
-LEVEL = {"auditssh-log": 0, "auditssh-archive": 1, "auditssh-view": 1, "auditssh-gateway": 2, "auditssh": 3}
+LEVEL = {"auditssh-log": 0, "auditssh-archive": 1, "auditssh-view": 1, "auditssh-gateway": 2,
+         "auditssh-s3": 2, "auditssh": 3}
 
 
 def documents() -> list[Path]:

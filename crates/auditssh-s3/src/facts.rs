@@ -1,7 +1,9 @@
 //! What a log says of its connection: for the key and the metadata of its object.
 
-use auditssh_log::codec::Decoder;
+use crate::settings::Metadata;
+use auditssh_log::codec::{DecodeError, Decoder};
 use auditssh_log::message::Event;
+use std::fmt::Write as _;
 use std::io::{self, Read};
 
 /// How many messages are looked at for the outcome of the login. Limits of the server keep a login
@@ -24,6 +26,23 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// What is kept beside the object, under ContainerSSH's names.
+    pub(crate) fn metadata(&self, wanted: Metadata) -> Vec<(&'static str, String)> {
+        let seconds = self.begun.div_euclid(1_000_000_000);
+        let mut metadata = vec![
+            ("timestamp", seconds.to_string()),
+            ("authenticated", self.user.is_some().to_string()),
+            ("country", header(self.country.as_bytes())),
+        ];
+        if let Some(user) = self.user.as_ref().filter(|_| wanted.username) {
+            metadata.push(("username", header(user)));
+        }
+        if wanted.ip {
+            metadata.push(("ip", header(self.ip.as_bytes())));
+        }
+        metadata
+    }
+
     /// Reads them from the beginning of a log.
     pub(crate) fn read(log: impl Read) -> io::Result<Self> {
         let mut facts = Self {
@@ -32,8 +51,12 @@ impl Facts {
         };
         let mut decoder = Decoder::new(log);
         for (number, message) in decoder.by_ref().take(MESSAGES).enumerate() {
-            // What cannot be decoded is evidence all the same, and is uploaded as it is.
-            let Ok(message) = message else { break };
+            let message = match message {
+                Ok(message) => message,
+                Err(error @ DecodeError::Read { .. }) => return Err(io::Error::other(error)),
+                // What cannot be decoded is evidence all the same, and is uploaded as it is.
+                Err(_) => break,
+            };
             if number == 0 {
                 facts.begun = message.timestamp;
                 // A log in which a session goes on does not tell of the login.
@@ -56,5 +79,108 @@ impl Facts {
             }
         }
         Ok(facts)
+    }
+}
+
+/// Text as the value of a header, which is plain ASCII: what is not, and the percent sign, is
+/// written as in URLs (RFC 3986, 2.1).
+fn header(text: &[u8]) -> String {
+    let mut value = String::new();
+    for byte in text.iter().take(256) {
+        match byte {
+            b'!'..=b'~' if *byte != b'%' => value.push(char::from(*byte)),
+            _ => {
+                let _ = write!(value, "%{byte:02X}");
+            }
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auditssh_log::codec::{self, Format};
+    use auditssh_log::message::{Connect, HandshakeFailed, HandshakeSuccessful, Message};
+    use auditssh_log::seal::{Chain, Chunk, Deflate};
+
+    fn log(events: &[Event]) -> Vec<u8> {
+        let header = Format::Binary.header();
+        let mut content = Vec::new();
+        for (number, event) in (0..).zip(events) {
+            let time = 1_700_000_000_000_000_000 + number;
+            codec::encode(&Message::new("id", time, None, event.clone()), &mut content);
+        }
+        let chunk = Chunk {
+            count: u32::try_from(events.len()).unwrap(),
+            ..Chunk::default()
+        };
+        let member = Chain::new(&header).seal(&content, &chunk, &mut Deflate::new());
+        [&header[..], &member.unwrap()].concat()
+    }
+
+    fn connect() -> Event {
+        Event::Connect(Connect {
+            remote_addr: "2001:db8::1".into(),
+            country: "CH".into(),
+        })
+    }
+
+    fn login(name: &str) -> Event {
+        Event::HandshakeSuccessful(HandshakeSuccessful {
+            username: name.into(),
+        })
+    }
+
+    const ALL: Metadata = Metadata {
+        username: true,
+        ip: true,
+    };
+
+    #[test]
+    fn the_outcome_of_the_login_is_known_once_it_is_in_the_log() {
+        let facts = Facts::read(&log(&[connect()])[..]).unwrap();
+        assert!(!facts.settled && facts.user.is_none());
+        let facts = Facts::read(&log(&[connect(), login("alice")])[..]).unwrap();
+        assert!(facts.settled);
+        let wanted = [
+            ("timestamp", "1700000000"),
+            ("authenticated", "true"),
+            ("country", "CH"),
+            ("username", "alice"),
+            ("ip", "2001:db8::1"),
+        ];
+        assert_eq!(
+            facts.metadata(ALL),
+            wanted.map(|(name, value)| (name, value.to_owned()))
+        );
+        assert_eq!(facts.metadata(Metadata::default()).len(), 3);
+        let failed = Event::HandshakeFailed(HandshakeFailed::default());
+        let facts = Facts::read(&log(&[connect(), failed])[..]).unwrap();
+        assert!(facts.settled);
+        assert!(
+            facts
+                .metadata(ALL)
+                .contains(&("authenticated", "false".to_owned()))
+        );
+        assert!(
+            facts
+                .metadata(ALL)
+                .iter()
+                .all(|(name, _)| *name != "username")
+        );
+    }
+
+    #[test]
+    fn what_is_no_log_has_facts_all_the_same() {
+        for bytes in [&b""[..], b"nonsense", &log(&[connect()])[..60]] {
+            let facts = Facts::read(bytes).unwrap();
+            assert_eq!(facts.country, "XX");
+        }
+    }
+
+    #[test]
+    fn a_name_is_safe_in_a_header() {
+        assert_eq!(header("a b%\r\nü".as_bytes()), "a%20b%25%0D%0A%C3%BC");
     }
 }

@@ -1,0 +1,135 @@
+//! The bucket for those who read logs: which there are, and what is in them.
+
+use super::answer::failed;
+use super::client::Clients;
+use crate::error::{Kind, StoreError};
+use crate::settings::Connection;
+use aws_sdk_s3::primitives::ByteStream;
+use std::io::{self, Read};
+use tokio::runtime::Runtime;
+
+/// A bucket to read from, for programs without an async runtime.
+#[derive(Debug)]
+pub struct Bucket {
+    runtime: Runtime,
+    clients: Clients,
+    name: String,
+}
+
+/// An object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// The bytes of an object, as they come.
+#[derive(Debug)]
+pub struct Download {
+    runtime: tokio::runtime::Handle,
+    stream: ByteStream,
+    rest: Vec<u8>,
+    taken: usize,
+    length: u64,
+}
+
+impl Bucket {
+    /// A bucket by name, reached as `connection` says but for its own bucket.
+    pub fn new(connection: &Connection, name: &str) -> io::Result<Self> {
+        Ok(Self {
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?,
+            clients: Clients::new(connection.clone()),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Hands on the objects whose keys begin with `prefix`, until `each` fails.
+    pub fn list<E: From<StoreError>>(
+        &self,
+        prefix: &str,
+        mut each: impl FnMut(Listed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut next = None;
+        loop {
+            let page = self.runtime.block_on(async {
+                let client = self.clients.get().await;
+                let request = client
+                    .list_objects_v2()
+                    .bucket(&self.name)
+                    .prefix(prefix)
+                    .set_continuation_token(next.take());
+                request.send().await
+            });
+            let page = page.map_err(|error| failed("ListObjectsV2", &error))?;
+            for object in page.contents() {
+                each(Listed {
+                    key: object.key().unwrap_or_default().to_owned(),
+                    size: object
+                        .size()
+                        .and_then(|size| size.try_into().ok())
+                        .unwrap_or(0),
+                })?;
+            }
+            match page.next_continuation_token() {
+                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Opens an object.
+    pub fn open(&self, key: &str) -> Result<Download, StoreError> {
+        let operation = "GetObject";
+        let answer = self.runtime.block_on(async {
+            let client = self.clients.get().await;
+            client.get_object().bucket(&self.name).key(key).send().await
+        });
+        let answer = answer.map_err(|error| {
+            let mut error = failed(operation, &error);
+            if error.kind == Kind::NoBucket && error.text.contains("NoSuchKey") {
+                error.text = format!("no object `{key}` is in the bucket");
+            }
+            error
+        })?;
+        Ok(Download {
+            runtime: self.runtime.handle().clone(),
+            length: (answer.content_length())
+                .and_then(|length| length.try_into().ok())
+                .unwrap_or(0),
+            stream: answer.body,
+            rest: Vec::new(),
+            taken: 0,
+        })
+    }
+}
+
+impl Download {
+    /// How long the object is, in bytes.
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+impl Read for Download {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.rest.len() {
+            match self.runtime.block_on(self.stream.try_next()) {
+                Ok(Some(more)) => (self.rest, self.taken) = (more.to_vec(), 0),
+                Ok(None) => return Ok(0),
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        let rest = self.rest.get(self.taken..).unwrap_or_default();
+        let length = rest.len().min(bytes.len());
+        if let (Some(into), Some(from)) = (bytes.get_mut(..length), rest.get(..length)) {
+            into.copy_from_slice(from);
+        }
+        self.taken += length;
+        Ok(length)
+    }
+}
