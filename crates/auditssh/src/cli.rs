@@ -13,7 +13,7 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const FAILURE: u8 = 1;
 /// A log is cut, altered or damaged.
 pub(crate) const DAMAGED: u8 = 2;
-/// `verify` could not check; `serve` found another instance on its directory.
+/// `verify` could not check; `serve` or `upload` found another instance on its directory.
 pub(crate) const UNABLE: u8 = 3;
 /// Whoever read the output went away: what a shell reports of a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + 13;
@@ -25,7 +25,7 @@ Exit status:
      verify: a log is still open, was recovered after a crash, or is not AuditSSH's own
   2  a log is cut, altered or damaged
   3  verify: something could not be checked;
-     serve: another instance uses the same log directory";
+     serve, upload: another instance uses the same log directory";
 
 /// AuditSSH: an SSH server that writes everything down.
 ///
@@ -53,6 +53,7 @@ enum Command {
     List(cmd::list::Args),
     Verify(cmd::verify::Args),
     Recover(cmd::recover::Args),
+    Upload(cmd::upload::Args),
     Salvage(cmd::salvage::Args),
     Config(cmd::config::Args),
     HashPassword(cmd::hash_password::Args),
@@ -85,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(args) => cmd::list::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Recover(args) => cmd::recover::run(&args),
+        Command::Upload(args) => cmd::upload::run(&args),
         Command::Salvage(args) => cmd::salvage::run(&args),
         Command::Config(args) => cmd::config::run(&args),
         Command::HashPassword(args) => cmd::hash_password::run(&args),

@@ -9,4 +9,5 @@ pub(crate) mod man;
 pub(crate) mod recover;
 pub(crate) mod salvage;
 pub(crate) mod serve;
+pub(crate) mod upload;
 pub(crate) mod verify;

@@ -13,3 +13,4 @@ mod secret;
 mod size;
 
 pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Loaded, Ssh};
+pub(crate) use duration::Span;

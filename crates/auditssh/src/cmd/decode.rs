@@ -10,6 +10,7 @@ use crate::cli;
 use anyhow::Context as _;
 use auditssh_log::codec::{DecodeError, Decoder, End};
 use filter::{Filter, Type, When};
+use input::Source;
 use print::Printer;
 use std::io::Read;
 use std::path::PathBuf;
@@ -36,8 +37,12 @@ Exit status:
     reason = "each is an option of its own"
 )]
 pub(crate) struct Args {
-    /// The log; `-` reads standard input
+    /// The log; `-` reads standard input, s3://BUCKET/KEY a bucket
     file: PathBuf,
+    /// The configuration whose `audit.s3` says how to reach the bucket; without it the usual
+    /// sources of AWS programs are asked
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Text for people: one readable line per event, control characters escaped
     #[arg(long)]
     text: bool,
@@ -67,19 +72,23 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let source = Source {
+        file: &args.file,
+        config: args.config.as_deref(),
+    };
     let filter = Filter {
         channels: args.channel.clone(),
         types: args.types.clone(),
         since: args
             .since
-            .map(|when| input::resolve(when, &args.file))
+            .map(|when| input::resolve(when, &source))
             .transpose()?,
         until: args
             .until
-            .map(|when| input::resolve(when, &args.file))
+            .map(|when| input::resolve(when, &source))
             .transpose()?,
     };
-    let input = input::open(&args.file, args.follow)?;
+    let input = input::open(&source, args.follow)?;
     let live = args.follow || input::is_standard(&args.file);
     let printer = match (args.text, args.raw) {
         (true, true) => Printer::raw(),

@@ -2,12 +2,14 @@
 
 mod row;
 
+use crate::bucket::{Place, id_in};
+use crate::progress;
 use anyhow::Context as _;
-use auditssh_archive::verify::logs;
+use auditssh_archive::verify;
 use clap::ValueHint;
 use row::Row;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// How many logs are read before their lines are printed.
@@ -21,14 +23,21 @@ const PAGE: usize = 64;
 /// For that each log is hashed from end to end, which takes as long as reading it from the disk. Of
 /// its messages the first 8 MiB and the last 1 MiB are read: of longer logs, what ran and which
 /// bytes passed between is not counted (`≥`, and in JSON `partial`). Lines are printed as logs are
-/// read, so `auditssh list | head` looks at few.
+/// read, so `auditssh list | head` looks at few. `quarantined` logs were set aside since the bucket
+/// does not take them; the reason is a text file beside them, and in the JSON.
 ///
-/// Exits with 0, or with 1 if the directory cannot be read.
+/// Of a bucket, s3://BUCKET/PREFIX, every log is downloaded.
+///
+/// Exits with 0, or with 1 if the directory or the bucket cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory of the logs
+    /// The directory of the logs, or s3://BUCKET/PREFIX
     #[arg(default_value = "auditssh-data/audit", value_hint = ValueHint::DirPath)]
     directory: PathBuf,
+    /// The configuration whose `audit.s3` says how to reach the bucket; without it the usual
+    /// sources of AWS programs are asked
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print a JSON object for each log instead
     #[arg(long)]
     json: bool,
@@ -38,34 +47,94 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let mut table = Table::new(io::stdout().is_terminal() && !plain);
-    let logs = newest_first(&args.directory)?;
-    if !args.json && logs.is_empty() {
-        table.page(&[], &mut out)?;
-        out.flush()?;
-    }
-    for page in logs.chunks(PAGE) {
-        let rows: Vec<Row> = page.iter().filter_map(|log| Row::of(log)).collect();
+    let mut print = |rows: &[Row]| -> anyhow::Result<()> {
         if args.json {
-            for row in &rows {
+            for row in rows {
                 writeln!(out, "{}", row.json())?;
             }
         } else {
-            table.page(&rows, &mut out)?;
+            table.page(rows, &mut out)?;
         }
         out.flush()?;
+        Ok(())
+    };
+    if let Some(place) = Place::of(&args.directory) {
+        of_bucket(&place, args.config.as_deref(), &mut print)?;
+    } else {
+        of_directory(&args.directory, &mut print)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn newest_first(directory: &std::path::Path) -> anyhow::Result<Vec<PathBuf>> {
-    let logs = logs(directory)
-        .with_context(|| format!("cannot read the directory {}", directory.display()))?;
-    let mut logs: Vec<_> = logs
-        .into_iter()
-        .map(|log| (row::start(&log), log))
-        .collect();
-    logs.sort_by(|a, b| b.cmp(a));
+fn of_directory(
+    directory: &Path,
+    print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let logs = newest_first(directory)?;
+    if logs.is_empty() {
+        print(&[])?;
+    }
+    for page in logs.chunks(PAGE) {
+        let rows: Vec<Row> = page.iter().filter_map(Log::row).collect();
+        print(&rows)?;
+    }
+    Ok(())
+}
+
+/// Where a log is, and why it was set aside, if it was.
+struct Log {
+    path: PathBuf,
+    reason: Option<String>,
+}
+
+impl Log {
+    fn row(&self) -> Option<Row> {
+        let row = Row::of(&self.path)?;
+        Some(match &self.reason {
+            Some(reason) => row.set_aside(reason.clone()),
+            None => row,
+        })
+    }
+}
+
+fn newest_first(directory: &Path) -> anyhow::Result<Vec<Log>> {
+    let unreadable = || format!("cannot read the directory {}", directory.display());
+    let mut logs = Vec::new();
+    for path in verify::logs(directory).with_context(unreadable)? {
+        let log = Log { path, reason: None };
+        logs.push((row::start(&log.path), log));
+    }
+    for aside in auditssh_s3::set_aside(directory).with_context(unreadable)? {
+        let log = Log {
+            path: aside.path,
+            reason: Some(aside.reason),
+        };
+        logs.push((row::start(&log.path), log));
+    }
+    logs.sort_by(|(a, first), (b, second)| (b, &second.path).cmp(&(a, &first.path)));
     Ok(logs.into_iter().map(|(_, log)| log).collect())
+}
+
+/// The logs of a bucket: the objects whose names hold a connection id.
+fn of_bucket(
+    place: &Place,
+    config: Option<&Path>,
+    print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let bucket = place.bucket(config)?;
+    let found = place.logs(&bucket)?;
+    let bar = progress::bar(found.iter().map(|object| object.size).sum());
+    let mut rows = Vec::new();
+    for object in found {
+        let download = bucket.open(&object.key);
+        let download = download.with_context(|| object.key.clone())?;
+        let id = id_in(&object.key).unwrap_or_default();
+        let row = Row::of_download(id, object.size, bar.wrap_read(download));
+        rows.push(row.with_context(|| object.key.clone())?);
+    }
+    bar.finish_and_clear();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.begun()));
+    print(&rows)
 }
 
 const HEAD: [&str; 10] = [

@@ -1,9 +1,9 @@
 //! `auditssh serve`.
 
 mod demo;
-mod engine;
+pub(crate) mod engine;
 mod notify;
-mod parts;
+pub(crate) mod parts;
 mod reload;
 
 use crate::config::Config;

@@ -2,7 +2,8 @@
 
 mod print;
 
-use crate::cli;
+use crate::bucket::Place;
+use crate::{cli, progress};
 use anyhow::Context as _;
 use auditssh_archive::key::public_key;
 use auditssh_archive::verify::{Checked, Demand, Failure, Level, check, verify};
@@ -28,9 +29,13 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Logs, or directories of logs; `-` reads a log from standard input
+    /// Logs, directories of logs, or s3://BUCKET/PREFIX; `-` reads a log from standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// The configuration whose `audit.s3` says how to reach a bucket; without it the usual sources
+    /// of AWS programs are asked
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// A file with the Ed25519 public key that must have signed each finished log (PEM, or a line
     /// as OpenSSH writes it); may be given several times, then any of the keys will do
     #[arg(long, value_name = "FILE")]
@@ -66,6 +71,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
         if path == Path::new("-") {
             standard_input(each)?;
+        } else if let Some(place) = Place::of(path) {
+            of_bucket(&place, args.config.as_deref(), each)?;
         } else {
             check(path, each)?;
         }
@@ -92,6 +99,32 @@ fn demand(args: &Args) -> anyhow::Result<Demand> {
         },
         keys: keys.collect::<anyhow::Result<_>>()?,
     })
+}
+
+/// Checks the logs of a bucket.
+fn of_bucket(
+    place: &Place,
+    config: Option<&Path>,
+    mut each: impl FnMut(Checked) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let bucket = place.bucket(config)?;
+    let found = place.logs(&bucket)?;
+    anyhow::ensure!(!found.is_empty(), "no log is there");
+    let bar = progress::bar(found.iter().map(|object| object.size).sum());
+    for object in found {
+        let path = place.path(&object.key);
+        let report = bucket
+            .open(&object.key)
+            .map_err(io::Error::other)
+            .and_then(|download| verify(bar.wrap_read(download)));
+        each(Checked {
+            path: path.clone(),
+            tails: false,
+            report: report.map_err(|source| Failure { path, source }),
+        })?;
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 fn standard_input(mut each: impl FnMut(Checked) -> io::Result<()>) -> io::Result<()> {

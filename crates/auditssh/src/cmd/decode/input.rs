@@ -1,4 +1,5 @@
 use super::filter::When;
+use crate::bucket::Place;
 use anyhow::Context as _;
 use auditssh_archive::reader::LogReader;
 use auditssh_log::codec::Decoder;
@@ -10,8 +11,24 @@ pub(super) fn is_standard(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
+/// Where a log is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) file: &'a Path,
+    /// Says how to reach a bucket.
+    pub(super) config: Option<&'a Path>,
+}
+
 /// Opens a log, with what of it stands in tails.
-pub(super) fn open(file: &Path, follow: bool) -> anyhow::Result<Box<dyn Read>> {
+pub(super) fn open(source: &Source<'_>, follow: bool) -> anyhow::Result<Box<dyn Read>> {
+    let file = source.file;
+    if let Some(place) = Place::of(file) {
+        anyhow::ensure!(
+            !follow,
+            "--follow needs a file: what is in a bucket does not grow"
+        );
+        return place.open(source.config);
+    }
     if is_standard(file) {
         anyhow::ensure!(
             !follow,
@@ -31,16 +48,16 @@ pub(super) fn open(file: &Path, follow: bool) -> anyhow::Result<Box<dyn Read>> {
 
 /// The Unix time in nanoseconds that is meant. For a duration before the end the log is read once
 /// more.
-pub(super) fn resolve(when: When, file: &Path) -> anyhow::Result<i64> {
+pub(super) fn resolve(when: When, source: &Source<'_>) -> anyhow::Result<i64> {
     let before = match when {
         When::At(time) => return Ok(time),
         When::BeforeEnd(before) => before,
     };
     anyhow::ensure!(
-        !is_standard(file),
+        !is_standard(source.file),
         "a duration before the end needs a file: the end of standard input is not known in advance"
     );
-    let messages = Decoder::new(open(file, false)?).map_while(Result::ok);
+    let messages = Decoder::new(open(source, false)?).map_while(Result::ok);
     let last = messages
         .last()
         .map_or(i64::MAX, |message| message.timestamp);

@@ -1,7 +1,7 @@
 //! One log in the table.
 
 use auditssh_archive::reader::LogReader;
-use auditssh_archive::verify::{Checked, check_listed};
+use auditssh_archive::verify::{Checked, check_listed, verify};
 use auditssh_log::codec::{Decoder, HEADER_LENGTH};
 use auditssh_log::message::Text;
 use auditssh_log::seal::{SEAL_LENGTH, Seal};
@@ -10,8 +10,9 @@ use auditssh_view::{Summary, Visible};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read, Write as _};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 /// How many characters of a text fit into a cell.
@@ -35,6 +36,8 @@ pub(super) struct Row {
     messages: u64,
     size: u64,
     state: &'static str,
+    /// Why the log was set aside, if it was.
+    reason: Option<String>,
 }
 
 /// When a log begins, as its first member says or else its first message.
@@ -56,30 +59,64 @@ pub(super) fn start(path: &Path) -> Option<i64> {
 }
 
 impl Row {
-    /// Checks a log, and reads it as far as it can be read and needs to be; `None` if it is gone.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let Checked { report, .. } = check_listed(path)?;
-        let mut row = Self {
-            name: path.file_name()?.as_encoded_bytes().to_vec(),
+    fn new(name: &[u8], size: u64) -> Self {
+        Self {
+            name: name.to_vec(),
             summary: Summary::default(),
             partial: false,
             messages: 0,
-            size: path.metadata().map_or(0, |status| status.len()),
-            state: report
-                .as_ref()
-                .map_or("unchecked", |report| report.verdict.word()),
-        };
-        if report.is_ok()
-            && let Ok(reader) = LogReader::open(path, false)
-        {
-            row.read(reader.skim(FIRST, LAST));
+            size,
+            state: "unchecked",
+            reason: None,
+        }
+    }
+
+    /// Checks a log, and reads it as far as it can be read and needs to be; `None` if it is gone.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let Checked { report, .. } = check_listed(path)?;
+        let size = path.metadata().map_or(0, |status| status.len());
+        let mut row = Self::new(path.file_name()?.as_encoded_bytes(), size);
+        if let Ok(report) = report {
+            row.state = report.verdict.word();
+            if let Ok(reader) = LogReader::open(path, false) {
+                let mut reader = reader.skim(FIRST, LAST);
+                row.read(&mut reader);
+                row.left_out(reader.left_out());
+            }
         }
         Some(row)
     }
 
-    fn read(&mut self, mut reader: LogReader) {
+    /// The same of a log that comes from elsewhere: it is checked and read in one pass.
+    pub(super) fn of_download(id: &str, size: u64, log: impl Read) -> io::Result<Self> {
+        let mut row = Self::new(id.as_bytes(), size);
+        let (mut reader, writer) = io::pipe()?;
+        let report = thread::scope(|scope| {
+            scope.spawn(|| {
+                row.read(&mut reader);
+                io::copy(&mut reader, &mut io::sink())
+            });
+            verify(Tee {
+                from: log,
+                to: writer,
+            })
+        });
+        row.state = report.map_or("unchecked", |report| report.verdict.word());
+        Ok(row)
+    }
+
+    /// The same, set aside for a reason.
+    pub(super) fn set_aside(self, reason: String) -> Self {
+        Self {
+            state: "quarantined",
+            reason: Some(reason),
+            ..self
+        }
+    }
+
+    fn read(&mut self, reader: &mut impl Read) {
         let mut summary = Summary::default();
-        for message in Decoder::new(&mut reader).map_while(Result::ok) {
+        for message in Decoder::new(reader).map_while(Result::ok) {
             summary.push(&message);
             let streams = summary.bytes_in.saturating_add(summary.bytes_out);
             if streams.saturating_add(summary.messages.saturating_mul(MESSAGE)) > MOST {
@@ -88,8 +125,17 @@ impl Row {
             }
         }
         self.summary = summary.finish();
-        self.partial |= reader.left_out() > 0;
-        self.messages = self.summary.messages.saturating_add(reader.left_out());
+        self.messages = self.summary.messages;
+    }
+
+    fn left_out(&mut self, messages: u64) {
+        self.partial |= messages > 0;
+        self.messages = self.messages.saturating_add(messages);
+    }
+
+    /// Unix time in nanoseconds of its first message.
+    pub(super) const fn begun(&self) -> Option<i64> {
+        self.summary.start
     }
 
     /// The cells, in the order of the table's head.
@@ -132,6 +178,7 @@ impl Row {
             "partial": self.partial,
             "size": self.size,
             "state": self.state,
+            "reason": self.reason,
         })
     }
 
@@ -140,7 +187,7 @@ impl Row {
         match self.state {
             "open" => Some("32"),
             "recovered" | "foreign" => Some("33"),
-            "cut" | "altered" | "unchecked" => Some("31"),
+            "cut" | "altered" | "unchecked" | "quarantined" => Some("31"),
             _ => None,
         }
     }
@@ -162,6 +209,21 @@ impl Row {
             Exit::Status(status) => Some(status.to_string()),
             Exit::Signal(signal) => Some(Visible(signal.as_bytes()).to_string()),
         })
+    }
+}
+
+/// Gives a second reader what the first one reads.
+struct Tee<R> {
+    from: R,
+    to: io::PipeWriter,
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.from.read(buffer)?;
+        self.to
+            .write_all(buffer.get(..length).unwrap_or_default())?;
+        Ok(length)
     }
 }
 

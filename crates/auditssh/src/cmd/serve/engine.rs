@@ -8,9 +8,10 @@ use crate::cli;
 use crate::config::Config;
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use auditssh_archive::{Archive, OpenError};
+use auditssh_archive::{Archive, Observer, OpenError};
 use auditssh_gateway::backend::local::{KILL_AFTER, Local};
 use auditssh_gateway::{HostKey, Server};
+use auditssh_s3::{Counter, Inbox, Uploader};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,9 +42,11 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     // Asked before the server raises it.
     local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let backend = Arc::new(Local::new(local)?);
-    let archive = match config.audit.map(parts::archive).transpose()? {
+    let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
+    let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
+    let archive = match config.audit {
         None => Archive::none(),
-        Some(settings) => match Archive::open(settings) {
+        Some(audit) => match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
             Ok(archive) => archive,
             Err(error) => return refused(error),
         },
@@ -71,6 +74,10 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
                 None
             }
         };
+        let uploader = bucket.zip(inbox).map(|(settings, inbox)| {
+            let uploader = Uploader::start(&settings, &inbox);
+            (uploader, settings.shutdown)
+        });
         notify(State::Ready);
         let counters = server.counters();
         serve(server, signals, reload).await;
@@ -82,6 +89,10 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             "connections are closed"
         );
         end(&backend, &archive).await;
+        if let Some((uploader, patience)) = uploader {
+            end_uploads(&uploader, patience).await;
+        }
+        tracing::info!("ended");
         anyhow::Ok(ExitCode::SUCCESS)
     });
     // Blocking work that hangs (a dead network file system) does not keep the process.
@@ -90,7 +101,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
 }
 
 /// A second instance has an exit status of its own.
-fn refused(error: OpenError) -> anyhow::Result<ExitCode> {
+pub(crate) fn refused(error: OpenError) -> anyhow::Result<ExitCode> {
     if error.is_second_instance() {
         let _ = writeln!(io::stderr(), "auditssh: {:#}", anyhow::Error::from(error));
         return Ok(ExitCode::from(cli::UNABLE));
@@ -152,7 +163,25 @@ async fn end(backend: &Local, archive: &Archive) {
             "logs could not be closed; they are recovered at the next start"
         );
     }
-    tracing::info!("ended");
+}
+
+/// What the bucket does not have stays on the disk.
+async fn end_uploads(uploader: &Uploader, patience: Duration) {
+    let staged = uploader.shutdown(patience).await;
+    let counters = uploader.counters();
+    tracing::info!(
+        logs = counters.logs.value(),
+        bytes = counters.bytes.value(),
+        failures = counters.failures.iter().map(Counter::value).sum::<u64>(),
+        quarantined = counters.quarantined.value(),
+        staged,
+        "uploads are ended; logs that the bucket does not have are uploaded after the next start"
+    );
+}
+
+/// What the archive tells of its logs.
+pub(crate) fn observer(inbox: Option<&Inbox>) -> Option<Arc<dyn Observer>> {
+    inbox.map(|inbox| Arc::new(inbox.clone()) as Arc<dyn Observer>)
 }
 
 /// What a signal asks for.

@@ -7,6 +7,7 @@ use auditssh_archive as archive;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
 use nix::unistd::Group;
+use std::sync::Arc;
 
 /// Reads the host keys, or makes one.
 pub(super) fn host_keys(keys: &HostKeys) -> anyhow::Result<Vec<HostKey>> {
@@ -39,7 +40,10 @@ pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, limits: Limits) -> Sett
 }
 
 /// Where and how logs are kept.
-pub(super) fn archive(audit: Audit) -> anyhow::Result<archive::Settings> {
+pub(crate) fn archive(
+    audit: Audit,
+    observer: Option<Arc<dyn archive::Observer>>,
+) -> anyhow::Result<archive::Settings> {
     let mut settings = archive::Settings::new(audit.directory.path);
     settings.format = match audit.format {
         Format::Binary => codec::Format::Binary,
@@ -59,6 +63,7 @@ pub(super) fn archive(audit: Audit) -> anyhow::Result<archive::Settings> {
     settings.signing_key = audit.signing_key;
     settings.group = audit.directory.group.as_deref().map(group).transpose()?;
     settings.allow_insecure = audit.directory.allow_insecure;
+    settings.observer = observer;
     Ok(settings)
 }
 

@@ -1,0 +1,121 @@
+//! Logs in a bucket, as places on the command line: `s3://BUCKET/KEY`.
+
+use crate::config::Config;
+use crate::progress;
+use anyhow::Context as _;
+use auditssh_archive::is_id;
+use auditssh_s3::{Bucket, Connection, Credentials, Listed, StoreError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A place in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    name: String,
+    /// The key of an object, or what keys begin with.
+    pub(crate) key: String,
+}
+
+impl Place {
+    /// What an argument names, if it is a place in a bucket.
+    pub(crate) fn of(argument: &Path) -> Option<Self> {
+        let place = argument.to_str()?.strip_prefix("s3://")?;
+        let (name, key) = place.split_once('/').unwrap_or((place, ""));
+        Some(Self {
+            name: name.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+
+    /// The place of an object, as it is shown.
+    pub(crate) fn path(&self, key: &str) -> PathBuf {
+        format!("s3://{}/{key}", self.name).into()
+    }
+
+    /// The bucket, reached as the configuration says.
+    pub(crate) fn bucket(&self, config: Option<&Path>) -> anyhow::Result<Bucket> {
+        let connection = match config {
+            None => usual(),
+            Some(file) => {
+                let audit = Config::load(file)?.config.audit;
+                let bucket = audit.and_then(|audit| audit.bucket);
+                let bucket = bucket.with_context(|| {
+                    format!("{}: it has no `audit.storage: s3`", file.display())
+                })?;
+                bucket.connection
+            }
+        };
+        anyhow::ensure!(!self.name.is_empty(), "name a bucket: s3://BUCKET/KEY");
+        Bucket::new(&connection, &self.name).context("the bucket cannot be read")
+    }
+
+    /// The logs that the place names: the objects whose keys begin with its key and hold a
+    /// connection id.
+    pub(crate) fn logs(&self, bucket: &Bucket) -> anyhow::Result<Vec<Listed>> {
+        let mut found = Vec::new();
+        bucket.list(&self.key, |object| {
+            if id_in(&object.key).is_some() {
+                found.push(object);
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(found)
+    }
+
+    /// Opens an object, with a progress bar if it is large.
+    pub(crate) fn open(&self, config: Option<&Path>) -> anyhow::Result<Box<dyn Read>> {
+        let bucket = self.bucket(config)?;
+        let download = bucket.open(&self.key)?;
+        let bar = progress::bar(download.length());
+        Ok(Box::new(Opened {
+            download: bar.wrap_read(download),
+            _bucket: bucket,
+        }))
+    }
+}
+
+/// The connection id in the key of an object.
+pub(crate) fn id_in(key: &str) -> Option<&str> {
+    key.split(|letter: char| !letter.is_ascii_alphanumeric())
+        .rfind(|word| is_id(word))
+}
+
+/// A download holds the bucket's threads.
+struct Opened<R> {
+    download: R,
+    _bucket: Bucket,
+}
+
+impl<R: Read> Read for Opened<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.download.read(bytes)
+    }
+}
+
+/// As AWS programs reach a bucket without any settings.
+fn usual() -> Connection {
+    let endpoint =
+        std::env::var("AWS_ENDPOINT_URL_S3").or_else(|_| std::env::var("AWS_ENDPOINT_URL"));
+    Connection {
+        bucket: String::new(),
+        region: None,
+        path_style: endpoint.is_ok(),
+        endpoint: endpoint.ok(),
+        cacert: None,
+        credentials: Credentials::Usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_a_bucket_and_a_key() {
+        let place = |text: &str| Place::of(Path::new(text)).map(|place| (place.name, place.key));
+        let wanted = |name: &str, key: &str| Some((name.to_owned(), key.to_owned()));
+        assert_eq!(place("s3://logs/a/b"), wanted("logs", "a/b"));
+        assert_eq!(place("s3://logs"), wanted("logs", ""));
+        assert_eq!(place("logs/a"), None);
+    }
+}
