@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and how it ends.
 
 use crate::cmd;
+use auditssh_view::Visible;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
@@ -109,7 +110,13 @@ fn usage(error: &clap::Error, failure: u8) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => OK,
         _ => failure,
     };
-    match error.print() {
+    // It repeats what was typed, or what a file is called.
+    let shown = if error.use_stderr() {
+        write_visibly(&error.render().to_string(), &mut io::stderr())
+    } else {
+        error.print()
+    };
+    match shown {
         Ok(()) => ExitCode::from(code),
         Err(error) => report(&error.into(), failure),
     }
@@ -120,8 +127,22 @@ fn report(error: &anyhow::Error, failure: u8) -> ExitCode {
         return ExitCode::from(BROKEN_PIPE);
     }
     // Nothing is left to tell it to when standard error is gone.
-    let _ = writeln!(io::stderr(), "auditssh: {error:#}");
+    let _ = write_visibly(&format!("auditssh: {error:#}\n"), &mut io::stderr());
     ExitCode::from(failure)
+}
+
+/// Writes lines of which names of files may be part: they must not do anything to the terminal.
+fn write_visibly(text: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut visible = String::new();
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix('\n') {
+            Some(line) => (line, "\n"),
+            None => (line, ""),
+        };
+        visible.push_str(&Visible(line.as_bytes()).to_string());
+        visible.push_str(end);
+    }
+    out.write_all(visible.as_bytes())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -11,3 +11,23 @@ pub(crate) mod salvage;
 pub(crate) mod serve;
 pub(crate) mod upload;
 pub(crate) mod verify;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// No key file is longer, in bytes.
+const KEY: u64 = 64 << 10;
+
+/// The text of a key file; an error for what is too long to be one.
+fn read_key(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let length = File::open(path)?.take(KEY).read_to_string(&mut text)?;
+    if length as u64 == KEY {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is too long for a key",
+        ));
+    }
+    Ok(text)
+}

@@ -10,9 +10,9 @@ use crate::cli;
 use anyhow::Context as _;
 use auditssh_log::codec::{DecodeError, Decoder, End};
 use filter::{Filter, Type, When};
-use input::Source;
+use input::{Input, NoEnd, Source};
 use print::Printer;
-use std::io::Read;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,6 +22,7 @@ a duration before the last message of the log (90s, 5m, 1h30m).
 
 Exit status:
   0  the log was read to its end: it is complete, was closed by recovery, or is still open
+     (standard error says so, but for a complete one)
   1  wrong usage, or the log could not be opened or read
   2  the log is cut or damaged; what precedes that was printed";
 
@@ -61,10 +62,10 @@ pub(crate) struct Args {
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<Type>,
     /// Only messages from this time on
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     since: Option<When>,
     /// Only messages up to this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     until: Option<When>,
     /// Go on until the log ends, as it is written
     #[arg(long, short)]
@@ -88,23 +89,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .map(|when| input::resolve(when, &source))
             .transpose()?,
     };
-    let input = input::open(&source, args.follow)?;
+    let mut input = input::open(&source, args.follow)?;
     let live = args.follow || input::is_standard(&args.file);
     let printer = match (args.text, args.raw) {
         (true, true) => Printer::raw(),
         (true, false) => Printer::text(),
         (false, _) => Printer::json(args.rfc3339),
     };
-    print(input, printer, &filter, live).with_context(|| args.file.display().to_string())
+    print(&mut input, printer, &filter, live).with_context(|| args.file.display().to_string())
 }
 
 fn print(
-    input: impl Read,
+    input: &mut Input,
     mut printer: Printer,
     filter: &Filter,
     live: bool,
 ) -> anyhow::Result<ExitCode> {
-    let mut decoder = Decoder::new(input);
+    let mut decoder = Decoder::new(&mut *input);
     while let Some(message) = decoder.next() {
         match message {
             Ok(message) if filter.passes(&message) => {
@@ -121,16 +122,33 @@ fn print(
             Err(error) => printer.error(&error.to_string())?,
         }
     }
-    let end = decoder.end();
-    if end == Some(End::Cut) {
-        let offset = decoder.offset();
-        printer.error(&format!(
+    let (end, offset) = (decoder.end(), decoder.offset());
+    let open = (end == Some(End::Open)).then(|| input.why_no_end());
+    match (end, open) {
+        (Some(End::Cut), _) => printer.error(&format!(
             "the log is cut: it ends early, at offset {offset}"
-        ))?;
+        ))?,
+        (_, Some(NoEnd::Cut)) => printer.error(&format!(
+            "the log is cut: its end is missing, at offset {offset}"
+        ))?,
+        _ => {}
     }
     printer.finish()?;
-    Ok(ExitCode::from(match end {
-        Some(End::Complete | End::Recovered | End::Open) => cli::OK,
-        Some(End::Cut | End::Damaged) | None => cli::DAMAGED,
-    }))
+    let (note, code) = match (end, open) {
+        (Some(End::Complete), _) => return Ok(ExitCode::SUCCESS),
+        (Some(End::Recovered), _) => (RECOVERED, cli::OK),
+        (_, Some(NoEnd::Written)) => (WRITTEN, cli::OK),
+        (_, Some(NoEnd::Left)) => (LEFT, cli::OK),
+        (_, Some(NoEnd::Unknown)) => (UNKNOWN, cli::OK),
+        _ => return Ok(ExitCode::from(cli::DAMAGED)),
+    };
+    writeln!(io::stderr(), "auditssh: {note}")?;
+    Ok(ExitCode::from(code))
 }
+
+const RECOVERED: &str = "the connection's end is not in the log: its server died, and the log was \
+                         closed afterwards";
+const WRITTEN: &str = "the log is still being written";
+const LEFT: &str = "the log has no end: its server died, and it is not recovered yet";
+const UNKNOWN: &str = "the log has no end: it is still being written, or it was cut between two \
+                       messages";

@@ -1,6 +1,6 @@
 //! `auditssh recover`.
 
-use crate::cli;
+use crate::{cli, cmd};
 use anyhow::{Context as _, ensure};
 use auditssh_archive::key::signing_key;
 use auditssh_archive::{Recovered, RecoveryError, Settings, recover};
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // It was fit for the server; nothing is opened to anyone here.
     settings.allow_insecure = true;
     if let Some(path) = &args.signing_key {
-        let text = std::fs::read_to_string(path)
+        let text = cmd::read_key(path)
             .with_context(|| format!("{}: the key cannot be read", path.display()))?;
         settings.signing_key =
             Some(signing_key(&text).with_context(|| path.display().to_string())?);

@@ -1,6 +1,7 @@
 //! `auditssh salvage`.
 
 use auditssh_archive::salvage::{Salvaged, salvage};
+use auditssh_view::Visible;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +24,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let output = args.output.clone().unwrap_or_else(|| beside(&args.file));
     let done = salvage(&args.file, &output)?;
-    writeln!(io::stdout(), "{}: {}", output.display(), told(&done))?;
+    let name = Visible(output.as_os_str().as_encoded_bytes());
+    writeln!(io::stdout(), "{name}: {}", told(&done))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,7 @@
 mod print;
 
 use crate::bucket::Place;
-use crate::{cli, progress};
+use crate::{cli, cmd, progress};
 use anyhow::Context as _;
 use auditssh_archive::key::public_key;
 use auditssh_archive::verify::{Checked, Demand, Failure, Level, check, verify};
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn demand(args: &Args) -> anyhow::Result<Demand> {
     let keys = args.key.iter().map(|path| {
-        let text = std::fs::read_to_string(path)
+        let text = cmd::read_key(path)
             .with_context(|| format!("{}: the key cannot be read", path.display()))?;
         let key = public_key(&text).with_context(|| path.display().to_string())?;
         Ok(key.to_bytes())

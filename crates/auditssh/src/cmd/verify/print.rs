@@ -3,6 +3,7 @@
 use auditssh_archive::key::to_openssh;
 use auditssh_archive::verify::{Checked, Demand, Report, Verdict};
 use auditssh_log::codec::Format;
+use auditssh_view::Visible;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::Path;
@@ -128,14 +129,7 @@ fn time(nanoseconds: i64) -> String {
         .map_or_else(|_| nanoseconds.to_string(), |time| time.to_string())
 }
 
-/// A path that cannot move the cursor.
-fn printable(path: &Path) -> String {
-    path.to_string_lossy()
-        .chars()
-        .flat_map(|char| {
-            let escaped = char.is_control().then(|| char.escape_default());
-            let plain = (!char.is_control()).then_some(char);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
+/// A path that cannot do anything to a terminal.
+fn printable(path: &Path) -> Visible<'_> {
+    Visible(path.as_os_str().as_encoded_bytes())
 }
