@@ -70,14 +70,26 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Opens, checks and locks the directory of `settings`; makes it if it is missing.
 pub(crate) fn take(settings: &Settings) -> Result<(LocalDisk, Lock), DirectoryError> {
     let path = &settings.directory;
-    let directory = match open(path) {
-        Err(Errno::NOENT) => {
-            make(settings).map_err(|source| failed(path, "cannot be made", source))?;
-            open(path)
-        }
-        result => result,
+    if fs::lstat(path).is_err_and(|error| error == Errno::NOENT) {
+        make(settings).map_err(|source| failed(path, "cannot be made", source))?;
     }
-    .map_err(|error| match error {
+    let directory = examined(settings)?;
+    let lock = lock(path)?;
+    Ok((LocalDisk::new(directory, settings.group), lock))
+}
+
+/// Whether the directory of `settings` would be taken, as far as that can be told without touching
+/// it. One that is missing would be made.
+pub fn inspect(settings: &Settings) -> Result<(), DirectoryError> {
+    if fs::lstat(&settings.directory).is_err_and(|error| error == Errno::NOENT) {
+        return Ok(());
+    }
+    examined(settings).map(drop)
+}
+
+fn examined(settings: &Settings) -> Result<OwnedFd, DirectoryError> {
+    let path = &settings.directory;
+    let directory = open(path).map_err(|error| match error {
         Errno::LOOP | Errno::NOTDIR => DirectoryError::NotOne(path.clone()),
         error => failed(path, "cannot be opened", error.into()),
     })?;
@@ -85,8 +97,7 @@ pub(crate) fn take(settings: &Settings) -> Result<(LocalDisk, Lock), DirectoryEr
     if !settings.allow_insecure {
         refuse_insecure(settings, &directory)?;
     }
-    let lock = lock(path)?;
-    Ok((LocalDisk::new(directory, settings.group), lock))
+    Ok(directory)
 }
 
 /// Whether a process writes logs in this directory at this moment.

@@ -89,7 +89,7 @@ async fn run(
     if link.logged_in.is_cancelled() {
         let connection = link.recorder.connection_id();
         let reason = reason.unwrap_or("the client left");
-        tracing::info!(connection, reason = ?reason, "connection ended");
+        tracing::info!(connection, reason, "connection ended");
     } else {
         handshake_failed(&link, reason);
     }

@@ -4,9 +4,9 @@
 mod tests;
 
 use crate::russh::{Algorithm, HashAlg, KeyError, LineEnding, PrivateKey, generate_ed25519};
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -98,7 +98,8 @@ impl HostKey {
     }
 
     /// Reads the key at `path`; if there is no such file, makes an Ed25519 key and keeps it
-    /// there (mode 0600). Of several processes at once all get the same key.
+    /// there (mode 0600; its directory, if that is missing too, 0700). Of several processes at
+    /// once all get the same key.
     pub fn load_or_generate(path: &Path) -> Result<Self, HostKeyError> {
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => generate(path)?,
@@ -194,6 +195,14 @@ fn generate(path: &Path) -> Result<(), HostKeyError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{:016x}.new", rand::random::<u64>()));
     let new = path.with_file_name(name);
+    if let Some(directory) = path.parent().filter(|parent| !parent.exists()) {
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(directory);
+        made.map_err(|source| HostKeyError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
     let kept = write(&new, text.as_bytes()).and_then(|()| std::fs::hard_link(&new, path));
     let removed = std::fs::remove_file(&new);
     match kept.or_else(already_there).and(removed) {

@@ -127,8 +127,21 @@ fn report(error: &anyhow::Error, failure: u8) -> ExitCode {
         return ExitCode::from(BROKEN_PIPE);
     }
     // Nothing is left to tell it to when standard error is gone.
-    let _ = write_visibly(&format!("auditssh: {error:#}\n"), &mut io::stderr());
+    let _ = write_visibly(&format!("auditssh: {}\n", told(error)), &mut io::stderr());
     ExitCode::from(failure)
+}
+
+/// An error and its causes; a cause that the text before ends with is not told again.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Writes lines of which names of files may be part: they must not do anything to the terminal.

@@ -139,7 +139,7 @@ impl Link {
     async fn backend_failed(&self, refused: &Refused) {
         tracing::warn!(
             connection = self.recorder.connection_id(),
-            reason = ?refused.0,
+            reason = refused.0,
             "the backend refused the user"
         );
         let reason = refused.0.clone();

@@ -227,7 +227,7 @@ impl Login {
         self.link.counters.logins.add();
         tracing::info!(
             connection = self.link.recorder.connection_id(),
-            user = ?user,
+            user = user.as_str(),
             remote = %self.link.remote,
             method,
             key = grant.fingerprint,
@@ -341,10 +341,10 @@ impl Login {
         self.link.counters.auth_failures.add();
         tracing::info!(
             connection = self.link.recorder.connection_id(),
-            user = ?self.name(user),
+            user = self.name(user),
             remote = %self.link.remote,
             method,
-            reason = ?reason,
+            reason,
             "login refused"
         );
         self.link

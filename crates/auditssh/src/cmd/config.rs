@@ -1,5 +1,7 @@
 //! `auditssh config`.
 
+use crate::cli;
+use crate::cmd::serve::parts;
 use crate::config::{self, Config};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,8 @@ enum Command {
     ///
     /// Errors and warnings go to standard error, one a line, each with file, line and column. The
     /// configuration in force, with all defaults and without secrets, goes to standard output.
-    /// Nothing is started and nothing is changed.
+    /// What only this machine or this account would refuse (host keys, the directory of logs, the
+    /// account that programs run under) is a warning. Nothing is started and nothing is changed.
     Check {
         /// The configuration
         file: PathBuf,
@@ -49,6 +52,13 @@ fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let mut err = io::stderr().lock();
     for (file, warning) in &loaded.warnings {
         writeln!(err, "auditssh: warning: {}:{warning}", file.display())?;
+    }
+    for doubt in parts::doubts(loaded.config) {
+        let doubt = cli::told(&doubt);
+        writeln!(
+            err,
+            "auditssh: warning: `serve` would refuse this here: {doubt}"
+        )?;
     }
     print(&serde_saphyr::to_string(&loaded.shown)?)
 }

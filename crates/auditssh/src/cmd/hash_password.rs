@@ -2,8 +2,11 @@
 
 use anyhow::{Context, bail, ensure};
 use auditssh_gateway::auth::{self, PASSWORD_BYTES};
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::thread;
 use zeroize::Zeroizing;
 
 /// Hash a password for the configuration (argon2id)
@@ -15,6 +18,7 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<ExitCode> {
     let password = if io::stdin().is_terminal() {
+        guard_terminal()?;
         asked()?
     } else {
         first_line(&mut io::stdin().lock())?
@@ -29,15 +33,39 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<ExitCode> {
 /// From the terminal, twice.
 fn asked() -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let ask = |prompt| {
-        rpassword::prompt_password(prompt)
-            .map(Zeroizing::new)
-            .context("the password cannot be read from the terminal")
+        match rpassword::prompt_password(prompt) {
+            // Ctrl-C is a character here, and the terminal is as it was.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                std::process::exit(128 + Signal::SIGINT as i32)
+            }
+            result => result
+                .map(Zeroizing::new)
+                .context("the password cannot be read from the terminal"),
+        }
     };
     let password = ask("Password: ")?;
     if *password != *ask("The same again: ")? {
         bail!("the two passwords differ; nothing was hashed");
     }
     Ok(Zeroizing::new(password.as_bytes().to_vec()))
+}
+
+/// Sets the terminal right if a signal ends the program while the echo is off.
+fn guard_terminal() -> anyhow::Result<()> {
+    let before = tcgetattr(io::stdin()).context("the terminal cannot be asked")?;
+    let mut ends = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        ends.add(signal);
+    }
+    // Blocked here, and so in the thread too, which takes them instead.
+    ends.thread_block()?;
+    thread::spawn(move || {
+        if let Ok(signal) = ends.wait() {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+            std::process::exit(128 + signal as i32);
+        }
+    });
+    Ok(())
 }
 
 /// Without its line end.

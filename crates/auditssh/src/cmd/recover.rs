@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 /// Complete the logs that a crash left open
 ///
-/// The server does the same at its start. Each log is completed up to the last message whose
-/// effect anyone can have seen, and marked as recovered. A log that no crash leaves so is not
+/// The server does the same at its start. Each log with a tail beside it is completed up to the
+/// last message whose effect anyone can have seen, and marked as recovered; others are not looked
+/// at: `auditssh verify` tells what is wrong with those. A log that no crash leaves so is not
 /// touched: see `auditssh salvage`. The exit status is 2 if there was such a log or a damaged
 /// tail, else 1 if a log could not be recovered. A directory that a server uses is refused.
 #[derive(Debug, clap::Args)]

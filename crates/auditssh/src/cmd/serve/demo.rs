@@ -9,9 +9,9 @@ use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::policy::{Intercept, Stdin};
 use nix::unistd::Uid;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -45,11 +45,11 @@ impl Demo {
         listen: &[SocketAddr],
         allow_root: bool,
     ) -> anyhow::Result<Self> {
+        // One that is there already is left as it is: what is secret in it is closed by itself.
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(data)
-            .and_then(|()| fs::set_permissions(data, Permissions::from_mode(0o700)))
             .with_context(|| format!("{} cannot be made; see --data-dir", data.display()))?;
         let data = fs::canonicalize(data).with_context(|| data.display().to_string())?;
         let password = password();

@@ -1,9 +1,10 @@
 //! What each part of the server is told, made of the checked configuration.
 
 use crate::config::raw::{Format, OnFailure};
-use crate::config::{Audit, Durability, HostKeys, Ssh};
+use crate::config::{Audit, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
 use nix::unistd::Group;
@@ -23,6 +24,24 @@ pub(super) fn host_keys(keys: &HostKeys) -> anyhow::Result<Vec<HostKey>> {
             .collect(),
         HostKeys::Made(file) => Ok(vec![HostKey::load_or_generate(file)?]),
     }
+}
+
+/// Why a configuration cannot be served on this machine by this account. Nothing is changed.
+pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
+    let mut found = Vec::new();
+    let keys = match &config.ssh.host_keys {
+        // It would be made.
+        HostKeys::Made(file) if !file.exists() => Ok(Vec::new()),
+        keys => host_keys(keys),
+    };
+    found.extend(keys.err());
+    match config.audit.map(|audit| archive(audit, None)).transpose() {
+        Ok(Some(settings)) => found.extend(archive::inspect(&settings).err().map(Into::into)),
+        Ok(None) => {}
+        Err(error) => found.push(error),
+    }
+    found.extend(Local::new(config.local).err().map(Into::into));
+    found
 }
 
 /// The SSH side.

@@ -59,6 +59,16 @@ fn the_password_is_in_the_greeting_only() {
 }
 
 #[test]
+fn a_directory_that_was_there_keeps_its_mode() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&directory, open).unwrap();
+    Demo::new(directory.path(), &[], false).unwrap();
+    let mode = fs::metadata(&directory).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+}
+
+#[test]
 fn root_runs_nothing_as_root_unless_told() {
     assert!(Uid::effective().is_root(), "these tests run as root");
     assert_eq!(local(false).run_as, RunAs::Named("nobody".into()));
