@@ -15,7 +15,7 @@ use crate::directory::is_id;
 use crate::span::Span;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Flags, SEAL_LENGTH, Seal};
-use part::{Part, Rest, wrap};
+use part::{Part, Rest, Wrapped};
 use skim::{Border, Skim};
 use std::fs::File;
 use std::io::{self, Read};
@@ -167,9 +167,9 @@ impl LogReader {
 
     /// New messages in the tail of the chunk that is being written, as a member of their own.
     fn frames(&mut self) -> io::Result<Option<Part>> {
-        let mut content = Vec::new();
+        let mut content = Wrapped::new();
         if self.delivered == 0 {
-            content.extend_from_slice(self.prologue());
+            content.push(self.prologue());
         }
         let count = self
             .tails
@@ -178,7 +178,7 @@ impl LogReader {
             return Ok(None);
         }
         self.delivered = self.delivered.saturating_add(count);
-        Ok(Some(Part::Bytes(io::Cursor::new(wrap(&content)))))
+        Ok(Some(Part::Bytes(io::Cursor::new(content.finish()))))
     }
 
     /// The next member, if it is there as a whole: as it is, or only with what of it was not

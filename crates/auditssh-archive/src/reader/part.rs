@@ -147,17 +147,39 @@ impl Read for Rest {
     }
 }
 
-/// Content as a gzip member of stored blocks.
-pub(super) fn wrap(content: &[u8]) -> Vec<u8> {
-    let mut crc = Crc::new();
-    crc.update(content);
-    let mut bytes = Vec::with_capacity(content.len() + content.len() / 1024 + 64);
-    bytes.extend(HEADER);
-    for block in content.chunks(BLOCK) {
-        store(&mut bytes, block, false);
+/// A gzip member of stored blocks that grows.
+pub(super) struct Wrapped {
+    bytes: Vec<u8>,
+    crc: Crc,
+}
+
+impl Wrapped {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: HEADER.to_vec(),
+            crc: Crc::new(),
+        }
     }
-    finish(&mut bytes, &crc);
-    bytes
+
+    /// About how long its content is.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends to its content.
+    pub(super) fn push(&mut self, content: &[u8]) {
+        self.crc.update(content);
+        self.bytes
+            .reserve(content.len() + content.len() / 1024 + 64);
+        for block in content.chunks(BLOCK) {
+            store(&mut self.bytes, block, false);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        finish(&mut self.bytes, &self.crc);
+        self.bytes
+    }
 }
 
 /// Ends a member.

@@ -1,5 +1,6 @@
 //! The tails of a log that someone else is writing.
 
+use super::part::Wrapped;
 use crate::directory::tail_name;
 use auditssh_log::codec::Format;
 use auditssh_log::tail::{self, FRAME, HEADER, Header};
@@ -59,7 +60,7 @@ impl Tails {
 
     /// Appends the messages from `first` on that stand in the tail of `members`, the chunk that is
     /// not sealed yet, or of the one after it. Returns how many there are.
-    pub(super) fn next(&mut self, members: u32, first: u64, to: &mut Vec<u8>) -> io::Result<u64> {
+    pub(super) fn next(&mut self, members: u32, first: u64, to: &mut Wrapped) -> io::Result<u64> {
         self.open_new();
         for chunk in [members, members.wrapping_add(1)] {
             let [even, odd] = &mut self.open;
@@ -102,7 +103,7 @@ impl Tail {
 
     /// Appends what frames of `chunk` hold from where reading stopped, those below `first` passed
     /// over. Returns how many messages that are.
-    fn next(&mut self, chunk: u32, first: u64, to: &mut Vec<u8>) -> io::Result<u64> {
+    fn next(&mut self, chunk: u32, first: u64, to: &mut Wrapped) -> io::Result<u64> {
         if self.chunk != chunk {
             (self.chunk, self.at) = (chunk, HEADER as u64);
         }
@@ -128,7 +129,7 @@ impl Tail {
                 break;
             }
             if frame.number == next {
-                to.extend_from_slice(frame.message);
+                to.push(frame.message);
                 next = next.saturating_add(1);
             }
             at += length;

@@ -105,8 +105,8 @@ pub(super) fn resolve(when: When, source: &Source<'_>) -> anyhow::Result<i64> {
         "a duration before the end needs a file: the end of a stream is not known in advance"
     );
     let messages = Decoder::new(open(source, false)?).map_while(Result::ok);
-    let last = messages
-        .last()
-        .map_or(i64::MAX, |message| message.timestamp);
+    // Only the time is kept: two of the longest messages at once would be too many.
+    let last = messages.map(|message| message.timestamp).last();
+    let last = last.unwrap_or(i64::MAX);
     Ok(last.saturating_sub(before))
 }
