@@ -41,6 +41,13 @@ def test_one_module_names_the_ssh_library():
     assert {f for f in users if module not in f.parents} == {module.with_suffix(".rs")}
 
 
+def test_one_module_names_the_client_of_the_object_store():
+    module = ROOT / "crates/auditssh-s3/src/aws"
+    users = {f for f in SOURCES if re.search(r"\baws_(sdk|config|smithy|credential)\w*::", f.read_text())}
+    assert module / "client.rs" in users
+    assert {f for f in users if module not in f.parents} == {module.with_suffix(".rs")}
+
+
 def test_only_the_reader_of_all_members_is_used():
     """`GzDecoder` stops after the first member of a log, without an error."""
     for file in (f for f in SOURCES if "tests" not in f.parts):

@@ -39,7 +39,7 @@ pub(crate) struct AwsStore {
 impl AwsStore {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            clients: Clients::new(settings.connection.clone()),
+            clients: Clients::to_write(settings.connection.clone()),
             bucket: settings.connection.bucket.clone(),
             objects: settings.objects.clone(),
         }

@@ -175,8 +175,9 @@ impl<S> Context<S> {
     }
 
     /// Sets a log aside that cannot be uploaded.
-    pub(crate) fn set_aside(&self, id: &str, reason: &str) -> io::Result<()> {
-        self.stage.set_aside(id, reason)?;
+    pub(crate) async fn set_aside(&self, id: &str, reason: &str) -> io::Result<()> {
+        let (stage, log, text) = (self.stage.clone(), id.to_owned(), reason.to_owned());
+        self.blocking(move || stage.set_aside(&log, &text)).await?;
         self.counters.quarantined.add(1);
         tracing::error!(
             connection = id,

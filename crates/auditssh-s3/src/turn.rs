@@ -66,7 +66,7 @@ pub(crate) async fn take<S: Store>(context: &Context<S>, id: &str) -> (Ended, Hi
         return (Ended::Gone, History::default());
     };
     let mut history = log.history;
-    let result = match Turn::begin(context, id, history) {
+    let result = match Turn::begin(context, id, history).await {
         Ok(mut turn) => {
             let result = turn.run().await;
             history = turn.history;
@@ -76,14 +76,19 @@ pub(crate) async fn take<S: Store>(context: &Context<S>, id: &str) -> (Ended, Hi
     };
     match result {
         Ok(ended) => (ended, history),
-        Err(stop) => (context.stopped(id, &mut history, stop), history),
+        Err(stop) => (context.stopped(id, &mut history, stop).await, history),
     }
 }
 
 impl<'a, S: Store> Turn<'a, S> {
-    fn begin(context: &'a Context<S>, id: &'a str, history: History) -> Result<Self, Stop> {
-        let stage = &context.stage;
-        let manifest = stage.manifest(id, &context.bucket)?;
+    async fn begin(context: &'a Context<S>, id: &'a str, history: History) -> Result<Self, Stop> {
+        let (stage, name) = (context.stage.clone(), id.to_owned());
+        let bucket = context.bucket.clone();
+        let found = context.blocking(move || {
+            let manifest = stage.manifest(&name, &bucket)?;
+            Ok((manifest, stage.length(&name)?.is_some()))
+        });
+        let (manifest, exists) = found.await?;
         let mut turn = Self {
             context,
             id,
@@ -96,7 +101,7 @@ impl<'a, S: Store> Turn<'a, S> {
             // A log that is not of this run may have had a manifest that is lost.
             None => turn.manifest.loose = context.is_left(id),
         }
-        if stage.length(id)?.is_none() && context.is_orphan(id) {
+        if !exists && context.is_orphan(id) {
             // The log was removed since the bucket had it, before the last run ended.
             turn.manifest.done = true;
             turn.give_up();
@@ -106,11 +111,12 @@ impl<'a, S: Store> Turn<'a, S> {
 
     async fn run(&mut self) -> Result<Ended, Stop> {
         loop {
-            if self.context.is_ending() {
+            if self.context.is_ending() && !self.manifest.done {
                 return Err(Stop::Ending);
             }
             self.verify().await?;
-            match self.next_step()? {
+            let length = self.length().await?;
+            match self.next_step(length)? {
                 Step::Wait(wanted) => return Ok(Ended::Until(wanted)),
                 Step::Create => {
                     if !self.create().await? {
@@ -122,7 +128,10 @@ impl<'a, S: Store> Turn<'a, S> {
                 Step::Complete => self.complete().await?,
                 Step::Put { length } => self.put(length).await?,
                 Step::Clean => {
-                    self.clean().await?;
+                    let cleaned = self.clean().await;
+                    // The bucket has the log: nothing is to be set aside, whatever is left over.
+                    self.history.strikes = 0;
+                    cleaned?;
                     return Ok(Ended::Gone);
                 }
             }
@@ -133,14 +142,21 @@ impl<'a, S: Store> Turn<'a, S> {
         self.context.board.log(self.id).map_or(0, |log| log.sealed)
     }
 
-    fn next_step(&self) -> Result<Step, Stop> {
+    /// How long the log is now; `None` if it is not there.
+    async fn length(&self) -> Result<Option<u64>, Stop> {
+        let (stage, id) = (self.context.stage.clone(), self.id.to_owned());
+        let length = self.context.blocking(move || stage.length(&id));
+        Ok(length.await?)
+    }
+
+    fn next_step(&self, length: Option<u64>) -> Result<Step, Stop> {
         if self.manifest.done {
             return Ok(Step::Clean);
         }
         let Some(log) = self.context.board.log(self.id) else {
             return Err(Stop::Vanished);
         };
-        let length = self.context.stage.length(self.id)?.ok_or(Stop::Vanished)?;
+        let length = length.ok_or(Stop::Vanished)?;
         let first = self.context.part_size;
         let usable = if log.closed { length } else { log.sealed };
         match &self.manifest.upload {
@@ -292,7 +308,7 @@ fn is_shared(error: &io::Error) -> bool {
 
 impl<S: Store> Context<S> {
     /// What follows from a turn that did not go on.
-    fn stopped(&self, id: &str, history: &mut History, stop: Stop) -> Ended {
+    async fn stopped(&self, id: &str, history: &mut History, stop: Stop) -> Ended {
         let shared = matches!(&stop, Stop::Disk(error) if is_shared(error));
         let (kind, reason, asked) = match stop {
             Stop::Ending => return Ended::Wait(std::time::Duration::ZERO),
@@ -321,7 +337,7 @@ impl<S: Store> Context<S> {
         }
         let log = self.board.log(id);
         if history.strikes >= STRIKES && log.is_some_and(|log| log.closed) {
-            match self.set_aside(id, &reason) {
+            match self.set_aside(id, &reason).await {
                 Ok(()) => return Ended::Gone,
                 Err(error) => tracing::error!(connection = id, %error, "a log cannot be set aside"),
             }

@@ -21,6 +21,9 @@ use tokio::time::Instant;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long those who read wait for an answer, or more of one.
+const ANSWER: Duration = Duration::from_secs(30);
+
 /// Clients are not made more often: what other sources of credentials are asked is not ours.
 const RENEWAL: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,7 @@ const REGION: &str = "us-east-1";
 /// Makes clients.
 pub(super) struct Clients {
     connection: Connection,
+    reads: bool,
     current: tokio::sync::Mutex<Option<Client>>,
     http: Mutex<Option<SharedHttpClient>>,
     refusal: Mutex<Refusal>,
@@ -50,9 +54,21 @@ impl fmt::Debug for Clients {
 }
 
 impl Clients {
-    pub(super) fn new(connection: Connection) -> Self {
+    /// For uploads: tries, waits and what follows from failures are the uploader's, which knows
+    /// what was asked before.
+    pub(super) fn to_write(connection: Connection) -> Self {
+        Self::new(connection, false)
+    }
+
+    /// For those who read, and know nothing but the answer.
+    pub(super) fn to_read(connection: Connection) -> Self {
+        Self::new(connection, true)
+    }
+
+    fn new(connection: Connection, reads: bool) -> Self {
         Self {
             connection,
+            reads,
             current: tokio::sync::Mutex::default(),
             http: Mutex::default(),
             refusal: Mutex::default(),
@@ -83,12 +99,23 @@ impl Clients {
 
     async fn make(&self) -> Client {
         let connection = &self.connection;
-        // Tries, waits and what follows from failures are the uploader's: it knows what was asked.
+        let mut timeouts = TimeoutConfig::builder().connect_timeout(CONNECT);
+        let (mut retries, mut stalls) = (
+            RetryConfig::disabled(),
+            StalledStreamProtectionConfig::disabled(),
+        );
+        if self.reads {
+            timeouts = timeouts.read_timeout(ANSWER);
+            retries = RetryConfig::standard();
+            stalls = StalledStreamProtectionConfig::enabled()
+                .grace_period(ANSWER)
+                .build();
+        }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(retries)
+            .timeout_config(timeouts.build())
+            .stalled_stream_protection(stalls)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         if let Some(region) = &connection.region {

@@ -43,7 +43,7 @@ impl Bucket {
                 .worker_threads(1)
                 .enable_all()
                 .build()?,
-            clients: Clients::new(connection.clone()),
+            clients: Clients::to_read(connection.clone()),
             name: name.to_owned(),
         })
     }

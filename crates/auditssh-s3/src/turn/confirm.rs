@@ -84,14 +84,13 @@ impl<S: Store> Turn<'_, S> {
     pub(super) async fn conflict(&mut self, error: StoreError) -> Result<(), Stop> {
         let key = self.manifest.key.clone().unwrap_or_default();
         let context = self.context;
-        let found = self
-            .ask("HeadObject", patience(0, 0), context.store.head(&key))
-            .await;
-        let length = context.stage.length(self.id)?.ok_or(Stop::Vanished)?;
+        // A refusal says nothing of the store: we do not ask for that permission.
+        let found = tokio::time::timeout(patience(0, 0), context.store.head(&key)).await;
+        let length = self.length().await?.ok_or(Stop::Vanished)?;
         let (stage, id) = (context.stage.clone(), self.id.to_owned());
         let sums = context.blocking(move || stage.sums(&id, 0, length)).await?;
         match found {
-            Ok(Some(found)) if found.length == length && proves(&sums, &found.receipt) => {
+            Ok(Ok(Some(found))) if found.length == length && proves(&sums, &found.receipt) => {
                 self.confirmed().await
             }
             _ => Err(Stop::Store(error)),

@@ -95,11 +95,14 @@ fn connection(s3: &S3, report: &mut Report) -> s3::Connection {
         check_endpoint(&s3.endpoint, report);
     }
     let cacert = &s3.cacert.value;
-    if !cacert.is_empty() && !cacert.contains("-----BEGIN CERTIFICATE-----") {
+    if !cacert.is_empty()
+        && let Err(error) = s3::check_certificates(cacert)
+    {
         report.fault(
             &s3.cacert,
-            "`cacert` holds no certificate; give the PEM text itself, which begins with \
-             -----BEGIN CERTIFICATE-----, not the name of a file",
+            format!(
+                "`cacert` holds no certificates ({error}); give the PEM text, not a file's name"
+            ),
         );
     }
     s3::Connection {

@@ -17,7 +17,15 @@ audit:
     metadata: {username: true, ip: true}
     cacert: |
       -----BEGIN CERTIFICATE-----
-      MIIB
+      MIIBhjCCAS2gAwIBAgIUaoM7UXPfHuEeP5rZXDHiLA5JYGEwCgYIKoZIzj0EAwIw
+      GDEWMBQGA1UEAwwNc3RvcmUuZXhhbXBsZTAgFw0yNjExMjUyMjE2NDJaGA8yMTI2
+      MTEwMTIyMTY0MlowGDEWMBQGA1UEAwwNc3RvcmUuZXhhbXBsZTBZMBMGByqGSM49
+      AgEGCCqGSM49AwEHA0IABF+tLNIk7AkTlRQeJlIXNWKEhLmcBJ+MdnVgAx7r49rg
+      UgcYTiO3O1G8rVHkam1g/FBzmBRvwUrrXGwI2njTbB6jUzBRMB0GA1UdDgQWBBRP
+      wruQrSKdLVgnbefHDFtNFXx2FjAfBgNVHSMEGDAWgBRPwruQrSKdLVgnbefHDFtN
+      FXx2FjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCICHnyD3Crmg8
+      sFNacrwu+QMNUSEm+cbop1gXtOJoEdWDAiBcxYG1PCykH7ea+mRPzLqkjeapBKjB
+      BXr6gKvHzqS+Vg==
       -----END CERTIFICATE-----
 ";
 
