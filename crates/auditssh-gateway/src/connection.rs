@@ -20,8 +20,6 @@ const HANG_UP: Duration = Duration::from_secs(2);
 const CUT: Duration = Duration::from_secs(5);
 /// Longer than any connection lasts.
 const FAR: Duration = Duration::from_hours(24 * 365 * 10);
-/// The country of an address, which is not looked up.
-const COUNTRY: &str = "XX";
 
 /// Serves one connection whose log is begun; returns when the log is closed.
 pub(crate) async fn serve(
@@ -64,9 +62,10 @@ async fn run(
     pass: Pass,
     accepted: Instant,
 ) {
+    let address = link.remote.ip().to_canonical();
     let connect = Event::Connect(Connect {
-        remote_addr: link.remote.ip().to_canonical().to_string().into(),
-        country: COUNTRY.into(),
+        remote_addr: address.to_string().into(),
+        country: link.settings.countries.of(address).into(),
     });
     if link.record(connect).await.is_err() {
         return;

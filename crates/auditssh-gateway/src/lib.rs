@@ -5,6 +5,7 @@ pub mod backend;
 mod connection;
 mod counters;
 pub mod descriptors;
+pub mod geoip;
 pub mod hostkey;
 mod notice;
 pub mod russh;

@@ -1,6 +1,7 @@
 //! What the gateway is told, already checked: the binary makes it of the configuration.
 
 use crate::HostKey;
+use crate::geoip::Countries;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub rekey_bytes: usize,
     /// Limits on everything that a client can make grow.
     pub limits: Limits,
+    /// Where clients come from.
+    pub countries: Countries,
 }
 
 impl Settings {
@@ -43,6 +46,7 @@ impl Settings {
             client_alive_count_max: 3,
             rekey_bytes: 1 << 30,
             limits: Limits::default(),
+            countries: Countries::default(),
         }
     }
 }

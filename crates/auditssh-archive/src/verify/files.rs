@@ -85,7 +85,12 @@ pub fn check_listed(path: &Path) -> Option<Checked> {
             let dangling = path.symlink_metadata().is_ok();
             (dangling || has_tails(path)).then(|| check_log(path))
         }
-        _ => Some(check_log(path)),
+        _ => {
+            let checked = check_log(path);
+            // What a bucket has meanwhile is not here any more.
+            let gone = checked.report.is_err() && !checked.tails && !path.exists();
+            (!gone).then_some(checked)
+        }
     }
 }
 

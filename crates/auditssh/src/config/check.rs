@@ -2,6 +2,7 @@
 //! than one value, or a file.
 
 mod audit;
+mod geoip;
 mod limits;
 mod local;
 mod report;
@@ -18,6 +19,7 @@ use super::read::read;
 use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
+use auditssh_gateway::geoip::Countries;
 use report::Report;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) audit: Option<Audit>,
     pub(crate) ssh: Ssh,
     pub(crate) limits: Limits,
+    pub(crate) countries: Countries,
     pub(crate) users: Users,
     pub(crate) local: Local,
     pub(crate) log: Log,
@@ -54,6 +57,7 @@ impl Config {
         let audit = audit::check(&raw.audit, &mut report);
         let ssh = ssh::check(&raw.ssh, &mut report);
         let limits = limits::check(&raw.limits, &mut report);
+        let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let users = users::check(&raw, &mut report);
         let log = raw.log;
@@ -64,6 +68,7 @@ impl Config {
             audit,
             ssh,
             limits,
+            countries,
             users,
             local,
             log,

@@ -4,6 +4,7 @@
 //! `docs/configuration.md`.
 
 mod audit;
+mod geoip;
 mod limits;
 mod local;
 mod log;
@@ -11,7 +12,12 @@ mod s3;
 mod ssh;
 mod user;
 
+<<<<<<< HEAD
 pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
+=======
+pub(crate) use audit::{Audit, Format, Intercept, OnFailure, Stdin, Storage, Sync};
+pub(crate) use geoip::{GeoIp, Provider};
+>>>>>>> 6771f9e (Record the country of a connection, from a MaxMind database)
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Log, LogFormat};
@@ -28,7 +34,8 @@ use std::collections::BTreeMap;
 /// Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds; sizes are
 /// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
-/// `ssh` and `limits` then hold for new connections; if anything is wrong, all stays as it was.
+/// `ssh`, `limits` and `geoip` then hold for new connections; if anything is wrong, all stays as
+/// it was.
 /// Changes of `audit`, `backend`, `local`, `log`, `ssh.listen`, `limits.connections` and
 /// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -50,6 +57,8 @@ pub(crate) struct Raw {
     pub(crate) local: Local,
     /// Limits on everything that a client can make grow.
     pub(crate) limits: Limits,
+    /// From where the country of a connection is known.
+    pub(crate) geoip: GeoIp,
     /// The log of the server itself, written to standard error. It never holds a secret.
     pub(crate) log: Log,
 }

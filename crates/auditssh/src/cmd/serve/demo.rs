@@ -5,6 +5,7 @@ use crate::config::{Audit, Config, Directory, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_gateway::auth::{self, User, Users};
 use auditssh_gateway::backend::local::{self, RunAs};
+use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::policy::{Intercept, Stdin};
 use nix::unistd::Uid;
@@ -67,6 +68,7 @@ impl Demo {
             audit: Some(audit(&data)),
             ssh: ssh(&data, listen),
             limits: Limits::default(),
+            countries: Countries::default(),
             users: Users::new([(USER.to_owned(), user)], Vec::new())?,
             local,
             log: Log::default(),

@@ -5,6 +5,7 @@ use crate::config::{Audit, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
 use auditssh_gateway::backend::local::Local;
+use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
 use nix::unistd::Group;
@@ -45,7 +46,12 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
 }
 
 /// The SSH side.
-pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, limits: Limits) -> Settings {
+pub(super) fn gateway(
+    ssh: Ssh,
+    host_keys: Vec<HostKey>,
+    limits: Limits,
+    countries: Countries,
+) -> Settings {
     Settings {
         listen: ssh.listen,
         host_keys,
@@ -55,6 +61,7 @@ pub(super) fn gateway(ssh: Ssh, host_keys: Vec<HostKey>, limits: Limits) -> Sett
         client_alive_count_max: ssh.client_alive_count_max,
         rekey_bytes: ssh.rekey_bytes,
         limits,
+        countries,
     }
 }
 

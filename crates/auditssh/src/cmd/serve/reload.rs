@@ -68,8 +68,12 @@ impl Reload {
 
     fn take(&self, (loaded, host_keys): (Loaded, Vec<HostKey>)) -> anyhow::Result<()> {
         let config = loaded.config;
-        self.terms
-            .replace(parts::gateway(config.ssh, host_keys, config.limits))?;
+        self.terms.replace(parts::gateway(
+            config.ssh,
+            host_keys,
+            config.limits,
+            config.countries,
+        ))?;
         self.users.store(Arc::new(config.users));
         for (file, warning) in loaded.warnings {
             tracing::warn!("{}:{warning}", file.display());

@@ -1,0 +1,17 @@
+//! `geoip`.
+
+use super::report::Report;
+use crate::config::raw::{GeoIp, Provider};
+use auditssh_gateway::geoip::Countries;
+use std::path::Path;
+
+/// Reads the database, if one is asked for.
+pub(super) fn check(raw: &GeoIp, report: &mut Report) -> Countries {
+    if raw.provider == Provider::Dummy {
+        return Countries::default();
+    }
+    Countries::open(Path::new(&raw.file.value)).unwrap_or_else(|error| {
+        report.fault(&raw.file, format!("`maxmind-geoip2-file`: {error}"));
+        Countries::default()
+    })
+}
