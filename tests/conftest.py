@@ -7,7 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import program  # noqa: E402
+from harness import program, s3  # noqa: E402
+from harness.faults import Proxy  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
 
 
@@ -37,6 +38,56 @@ def make_server(tmp_path, password_hash):
 def server(make_server) -> Server:
     """A running server with the usual settings."""
     return make_server().start()
+
+
+@pytest.fixture(scope="session")
+def seaweed():
+    """A SeaweedFS for all tests; each has buckets of its own."""
+    store = s3.SeaweedFS()
+    try:
+        yield store.start()
+    finally:
+        store.remove()
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """A moto for all tests."""
+    store = s3.Moto()
+    try:
+        yield store
+    finally:
+        store.kill()
+
+
+@pytest.fixture
+def bucket(seaweed):
+    """A bucket that is empty."""
+    return seaweed.new_bucket()
+
+
+@pytest.fixture
+def proxy(seaweed):
+    """Stands between the server and its store, and finds at the end that no more was asked for than
+    the documentation says."""
+    proxy = Proxy(seaweed.address)
+    yield proxy
+    proxy.close()
+    assert set(proxy.asked()) <= s3.PERMITTED, proxy.asked()
+
+
+@pytest.fixture
+def make_s3_server(make_server):
+    """Makes servers (not yet started) that keep their logs in a bucket."""
+
+    def make(bucket, endpoint, identity=None, settings=None, **changes) -> Server:
+        server = make_server(**changes)
+        made = s3.settings(bucket, endpoint, server.audit, identity, **(settings or {}))
+        server.config["audit"] |= {"storage": "s3", "s3": made}
+        del server.config["audit"]["file"]
+        return server
+
+    return make
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -19,10 +19,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from . import log
 from .program import ROOT
-from .server import free_port
+from .server import free_port, merged
 from .wait import until
 
 REGION = "us-east-1"
+# What the documentation says that the server asks for.
+PERMITTED = {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
+PERMITTED |= {"ListMultipartUploads", "AbortMultipartUpload"}
 
 
 class Identity:
@@ -50,9 +53,9 @@ class SeaweedFS:
         # May do what the policy of a bucket allows it, and nothing else.
         self.writer = Identity("writer", "Write:elsewhere")
         self.reader = Identity("reader", "Read", "List")
-        self.stranger = Identity("stranger", "Write:elsewhere")
+        self.anywhere = Identity("anywhere", "Write")
         self.made = 0
-        identities = [one.json for one in (self.admin, self.writer, self.reader, self.stranger)]
+        identities = [one.json for one in (self.admin, self.writer, self.reader, self.anywhere)]
         (self.directory / "s3.json").write_text(json.dumps({"identities": identities}))
 
     @property
@@ -68,8 +71,8 @@ class SeaweedFS:
         command = [Path(sys.executable).parent / "weed", "server", f"-dir={self.directory}", "-s3"]
         command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={self.directory / 's3.json'}"]
         command += ["-volume.max=2000", "-master.volumeSizeLimitMB=512", "-master.telemetry=false"]
-        command += ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-filer.localSocket={self.directory / 'f'}"]
-        command += [f"-s3.localSocket={self.directory / 's'}"]
+        command += ["-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+        command += [f"-filer.localSocket={self.directory / 'f'}", f"-s3.localSocket={self.directory / 's'}"]
         command += [f"-{name}={port}" for name, port in self.ports.items()]
         # One volume a bucket is enough; by default there would be seven.
         environment = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
@@ -215,6 +218,20 @@ class Bucket:
         logs = [log.finished(file) for file in self.download(folder)]
         assert len(logs) == count, f"{len(logs)} logs instead of {count}"
         return sorted(logs, key=lambda one: one.messages[0].time)
+
+
+def settings(bucket: Bucket, endpoint: str, local: Path, identity: Identity | None = None, **changes) -> dict:
+    """`audit.s3` for a bucket, which is reached at an endpoint."""
+    identity = identity or bucket.store.writer
+    made = {
+        "local": str(local),
+        "bucket": bucket.name,
+        "endpoint": endpoint,
+        "region": REGION,
+        "accessKey": identity.access,
+        "secretKey": identity.secret,
+    }
+    return merged(made, changes)
 
 
 def policy(bucket: str, principal: str) -> dict:

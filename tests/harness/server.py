@@ -38,6 +38,7 @@ class Server:
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.host_key.public}\n")
         self.process: subprocess.Popen | None = None
         self.known: set[str] = set()
+        self.environment: dict[str, str] = {}
         self.config = merged(
             {
                 "audit": {
@@ -72,9 +73,16 @@ class Server:
         self.config_file.write_text(json.dumps(self.config, indent=2))
         self.audit.mkdir(mode=0o700, exist_ok=True)
         command = [*wrapper, program.path(), "serve", "--config", str(self.config_file)]
+        # No credentials or settings of the machine's own reach it.
+        own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.directory,
+                env={**own, **self.environment},
             )
         if wait:
             until(self.listens, what=f"the server listens; its output:\n{self.said()}")
