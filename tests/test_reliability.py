@@ -62,6 +62,20 @@ def test_slow_syncs_end_no_session_and_hold_up_nobody_else(options):
     run("slow.py", *options)
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("kills", "--each", "2"),
+        ("faults", "--requests", "300", "--holes", "0.01"),
+        ("crowd", "--logs", "40", "--largest", "30"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_logs_reach_their_bucket_whatever_happens(options):
+    assert "losses 0" in run("s3.py", *options)
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
 def test_1000_kills_lose_nothing():
