@@ -85,7 +85,12 @@ impl Kind {
     pub const fn is_permanent(self) -> bool {
         matches!(
             self,
-            Self::Credentials | Self::Denied | Self::NoBucket | Self::Unsupported | Self::Refused
+            Self::Clock
+                | Self::Credentials
+                | Self::Denied
+                | Self::NoBucket
+                | Self::Unsupported
+                | Self::Refused
         )
     }
 
