@@ -212,10 +212,10 @@ class Bucket:
             files.append(file)
         return files
 
-    def logs(self, folder: Path, count: int = 1, timeout: float = 60) -> list[log.Log]:
-        """Every log, once there are so many, each looked at as `log.finished` does."""
+    def logs(self, folder: Path, count: int = 1, timeout: float = 60, read=log.finished) -> list[log.Log]:
+        """Every log, once there are so many; `read` looks whether each is as it should be."""
         self.wait(count, timeout)
-        logs = [log.finished(file) for file in self.download(folder)]
+        logs = [read(file) for file in self.download(folder)]
         assert len(logs) == count, f"{len(logs)} logs instead of {count}"
         return sorted(logs, key=lambda one: one.messages[0].time)
 

@@ -103,7 +103,7 @@ class Site:
             file = folder / key
             self.bucket.client.download_file(self.bucket.name, key, str(file))
             try:
-                recorded = log.finished(file)
+                recorded = log.whole(file)
             except AssertionError as error:
                 self.found.append(f"{key}: {str(error)[:300]}")
                 continue
