@@ -81,7 +81,7 @@ async fn what_is_said_to_be_sealed_stays_the_beginning_of_the_log() {
             recorder.append(output(number)).await.unwrap();
         }
         recorder.finish().await.unwrap();
-        archive.shutdown(Duration::from_secs(60)).await;
+        archive.shutdown(Duration::from_mins(1)).await;
         drop(archive);
         let id = recorder.connection_id();
         let log = std::fs::read(settings.directory.join(id)).unwrap();
@@ -106,7 +106,7 @@ async fn a_recovered_log_is_said_to_be_closed() {
     assert!(closed_logs(&settings.directory).unwrap().is_empty());
     std::mem::forget(archive); // the first server is gone without a word
     let _second = open(&settings);
-    assert_eq!(*told.closed.lock().unwrap(), [id.clone()]);
+    assert_eq!(*told.closed.lock().unwrap(), std::slice::from_ref(&id));
     assert_eq!(closed_logs(&settings.directory).unwrap(), [id]);
     std::mem::forget(recorder);
 }

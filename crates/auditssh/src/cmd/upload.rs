@@ -123,9 +123,9 @@ async fn through(uploader: &Uploader) {
     }
 }
 
-fn report(bucket: &Settings, uploader: Uploader) -> anyhow::Result<ExitCode> {
-    let uploaded = uploader.counters().logs.value();
-    drop(uploader);
+fn report(bucket: &Settings, uploads: Uploader) -> anyhow::Result<ExitCode> {
+    let uploaded = uploads.counters().logs.value();
+    drop(uploads);
     let local = bucket.local.display();
     let failed = |error: io::Error| anyhow::anyhow!("{local}: {error}");
     let mut left = 0;

@@ -12,12 +12,8 @@ mod s3;
 mod ssh;
 mod user;
 
-<<<<<<< HEAD
 pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
-=======
-pub(crate) use audit::{Audit, Format, Intercept, OnFailure, Stdin, Storage, Sync};
 pub(crate) use geoip::{GeoIp, Provider};
->>>>>>> 6771f9e (Record the country of a connection, from a MaxMind database)
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Log, LogFormat};

@@ -98,6 +98,7 @@ fn audit(data: &Path) -> Audit {
             group: None,
             allow_insecure: false,
         },
+        bucket: None,
         durability: Durability::Interval(Duration::from_secs(1)),
         seal_interval: Duration::from_mins(1),
         on_failure: OnFailure::Terminate,
