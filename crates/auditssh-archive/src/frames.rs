@@ -103,6 +103,15 @@ impl<F: ReadAt> Frames<F> {
         Ok(head.filter(|head| end(head) <= self.length))
     }
 
+    /// What precedes a message, however much of that is there.
+    pub(crate) fn torn(&mut self, at: u64) -> io::Result<Option<Head>> {
+        Ok(self.bytes(at, FRAME)?.first_chunk().and_then(Head::read))
+    }
+
+    pub(crate) const fn file(&self) -> &F {
+        &self.file
+    }
+
     /// Where a frame stands, from `from` on, whose number is not below `number`: as
     /// [`tail::stray`]. `end` is where it ends.
     pub(crate) fn stray(&mut self, from: u64, number: u64) -> io::Result<Option<(u64, u64)>> {

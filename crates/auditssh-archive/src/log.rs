@@ -37,6 +37,8 @@ pub(crate) struct Log {
     pub(crate) seals: Mutex<Seals>,
     /// How many chunks are sealed, and as safe as `sync` demands.
     pub(crate) safe: AtomicU32,
+    /// Its first tail is on the disk, so that the log can be told from a forged one.
+    pub(crate) rooted: AtomicBool,
     /// Sealing does not work at present.
     pub(crate) blocked: AtomicBool,
     /// Its files are not trusted again: a sync of one failed, or someone changed them.
@@ -130,6 +132,7 @@ impl Log {
             spool: Mutex::new(spool),
             seals: Mutex::new(seals),
             safe: AtomicU32::new(0),
+            rooted: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             condemned: OnceLock::new(),
             changed: AtomicU8::new(0),

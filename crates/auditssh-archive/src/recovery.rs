@@ -12,10 +12,16 @@
 //!
 //! A crash at any point leaves a log with which the same begins again. What may have been torn
 //! before any sync, and what stands behind a torn frame, is kept beside the log for `salvage`
-//! (`.<id>.damaged<n>`). What cannot have come from a crash is damage and stays as evidence: a log
-//! with a torn member that was safe, as the frames of later chunks show, is not touched, and one
-//! without a tail was complete before.
+//! (`.<id>.damaged<n>`). What cannot have come from a crash is damage and stays as evidence. Such a
+//! log is not touched:
+//! - One without a tail: it was complete before.
+//! - One with members, or with more torn than an end, for which no tail vouches. The first tail is
+//!   forced to the disk before the first member is written, and no tail is ever cut, so one of them
+//!   begins with a frame whose place the members leave open, or tell ([`Walk::of`]).
+//! - One with a torn member that was safe, as the frames of later chunks show, or with more behind
+//!   it than can have been written since the last sync.
 
+mod behind;
 mod frames;
 
 use crate::directory::{self, tail_name, tail_owner};
@@ -25,7 +31,7 @@ use crate::settings::Settings;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Chain, Chunk, Deflate, End, Ending, Flags, Members, SigningKey, Step};
 pub(crate) use frames::chunk_of;
-use frames::{Run, Tail};
+use frames::{MAX_CHUNK, Run, Tail};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -34,8 +40,8 @@ use std::sync::Arc;
 /// How far a torn final member may reach: its layout is fixed, its length below this.
 const FINAL_AT_MOST: u64 = 512;
 
-/// How far torn members may reach that were not synced: two, each a chunk and a message.
-const ASIDE_AT_MOST: u64 = 64 << 20;
+/// How far torn members may reach: no more than two are written without a sync.
+const TORN_AT_MOST: u64 = 2 * MAX_CHUNK + FINAL_AT_MOST;
 
 /// What became of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +122,12 @@ impl Recovery<'_> {
             .log(id)
             .map_err(failed(id, "the log cannot be opened"))?;
         let mut tails = [self.tail(id, 0)?, self.tail(id, 1)?];
-        let walk = Walk::of(&log).map_err(failed(id, "the log cannot be read"))?;
+        let mut begins = Vec::new();
+        for tail in tails.iter_mut().flatten() {
+            let first = tail.first();
+            begins.extend(first.map_err(failed(id, "a tail cannot be read"))?);
+        }
+        let walk = Walk::of(&log, &begins).map_err(failed(id, "the log cannot be read"))?;
         if walk.end == Some(End::Final) {
             walk.write_again(&log)
                 .and_then(|()| uninterrupted(|| log.sync()))
@@ -132,7 +143,8 @@ impl Recovery<'_> {
         for tail in tails.iter_mut().flatten() {
             unsynced &= !tail.holds_chunk(later).map_err(read)?;
         }
-        if let Some(reason) = walk.refusal(&run, unsynced) {
+        let refusal = walk.refusal(&log, unsynced);
+        if let Some(reason) = refusal.map_err(failed(id, "the log cannot be read"))? {
             return Ok(Recovered::Refused(reason));
         }
         let format = walk.format.unwrap_or_else(|| self.format_of(&tails));
@@ -189,6 +201,10 @@ impl Recovery<'_> {
         tails: &mut [Option<Tail>; 2],
     ) -> io::Result<()> {
         let mut at = walk.proven;
+        // They vouch for what is written here if that is cut short.
+        for tail in tails.iter().flatten() {
+            uninterrupted(|| tail.sync())?;
+        }
         walk.write_again(log)?;
         if walk.rest() > 0 {
             // Forced to the disk on its own: a second crash must not find the old end behind the
@@ -288,10 +304,15 @@ struct Walk {
     length: u64,
     format: Option<Format>,
     end: Option<End>,
+    /// Whether a tail begins as one of this log, at this point, can.
+    vouched: bool,
 }
 
 impl Walk {
-    fn of(log: &Arc<dyn DiskFile>) -> io::Result<Self> {
+    /// `begins` are chunk and message number of the first frame of each tail. Which frames a power
+    /// cut leaves there, whole or torn, is not known, but that they are of a chunk that was sealed
+    /// (then its member tells the number), of the next, or of the one after that.
+    fn of(log: &Arc<dyn DiskFile>, begins: &[(u32, u64)]) -> io::Result<Self> {
         let length = uninterrupted(|| log.status())?.length;
         let reader = FileReader {
             file: Arc::clone(log),
@@ -300,14 +321,23 @@ impl Walk {
         let mut members = Members::open(reader)?;
         // Two tails, and a final member that is in none.
         let mut starts = [0; 3];
+        let mut vouched = false;
         let end = loop {
             let start = members.proven();
-            if let Step::End(end) = members.step()? {
-                break end;
+            match members.step()? {
+                Step::End(end) => break end,
+                Step::Member(member) => {
+                    vouched |= begins.contains(&(member.seal.number, member.seal.first));
+                }
             }
             starts.rotate_left(1);
             starts[2] = start;
         };
+        let (next, messages) = (members.chain().number(), members.chain().messages());
+        vouched |= begins.iter().any(|&(chunk, number)| {
+            chunk == next && number == messages
+                || Some(chunk) == next.checked_add(1) && number > messages
+        });
         let blank = members.ending().is_none() && is_blank(log)?;
         Ok(Self {
             chain: members.chain().clone(),
@@ -319,6 +349,7 @@ impl Walk {
                 Ending::Sequence => Format::Binary,
             }),
             end: (!blank).then_some(end),
+            vouched,
         })
     }
 
@@ -333,34 +364,39 @@ impl Walk {
         self.length.saturating_sub(self.proven)
     }
 
-    /// Why no crash can have left this. What is torn may be `unsynced` if no tail was taken by
-    /// the chunk after the next. If one was, the member was safe before, and no crash tears it.
-    fn refusal(&self, run: &Run, unsynced: bool) -> Option<String> {
+    /// Why no crash can have left this. It can have only if no tail was taken by the chunk after
+    /// the next (`unsynced`): then the next member was safe before, and no crash tears or cuts it.
+    fn refusal(&self, log: &Arc<dyn DiskFile>, unsynced: bool) -> io::Result<Option<String>> {
+        let number = self.chain.number();
         let rest = self.rest();
-        let unsynced = unsynced && rest <= ASIDE_AT_MOST;
+        let torn = rest > FINAL_AT_MOST + HEADER_LENGTH as u64;
         match self.end {
-            // A power cut may keep a member and lose the header before it.
-            None if run.chunks.is_empty()
-                && rest > HEADER_LENGTH as u64 + FINAL_AT_MOST
-                && !unsynced =>
-            {
-                Some("its header was never written, and no tail holds its messages".to_owned())
-            }
-            None | Some(End::Prefix { .. } | End::Final) => None,
-            Some(End::Foreign) => Some("it is not a log of ours".to_owned()),
+            Some(End::Foreign) => return Ok(Some("it is not a log of ours".to_owned())),
             Some(End::Altered(damage)) if damage.kind.is_trailing() || self.proven == 0 => {
-                Some(damage.kind.to_string())
+                return Ok(Some(damage.kind.to_string()));
             }
-            Some(End::Altered(_))
-                if !run.chunks.is_empty() || rest <= FINAL_AT_MOST || unsynced =>
-            {
-                None
-            }
-            Some(End::Altered(damage)) => Some(format!(
-                "member {} at offset {}: {}, and no tail holds its messages",
-                damage.member, damage.offset, damage.kind
-            )),
+            _ => {}
         }
+        let what = match self.end {
+            Some(End::Altered(damage)) => format!(
+                "member {} at offset {}: {}",
+                damage.member, damage.offset, damage.kind
+            ),
+            None => "its header was never written".to_owned(),
+            _ => format!("member {number} should follow at offset {}", self.proven),
+        };
+        let why = if (number > 0 || torn) && !self.vouched {
+            "no tail vouches for it".to_owned()
+        } else if !unsynced {
+            "it was safe before, as a tail shows".to_owned()
+        } else if rest > TORN_AT_MOST {
+            format!("{rest} bytes from there on are more than a crash can tear")
+        } else if let Some(later) = behind::later(log, self.proven..self.length, number)? {
+            format!("member {later} stands behind it")
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(format!("{what}, and {why}")))
     }
 }
 

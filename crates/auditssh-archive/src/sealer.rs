@@ -53,6 +53,8 @@ pub(crate) struct Seals {
     at: u64,
     flags: Flags,
     jobs: VecDeque<Job>,
+    /// The first tail is on its way to the disk.
+    rooting: bool,
 }
 
 impl Seals {
@@ -63,6 +65,7 @@ impl Seals {
             at: header.len() as u64,
             flags: Flags::NONE,
             jobs: VecDeque::new(),
+            rooting: false,
         }
     }
 
@@ -116,6 +119,12 @@ impl Seals {
                     end,
                     ..
                 } => {
+                    if !is_rooted(log) {
+                        if !std::mem::replace(&mut self.rooting, true) {
+                            root(log, tail);
+                        }
+                        return Ok(());
+                    }
                     let (chunk, bytes) = (*chunk, read(&**tail, *end)?);
                     let frames = frames(&bytes, *seed, chunk)?;
                     self.seal(log, &frames, deflate)?;
@@ -177,6 +186,30 @@ impl Seals {
         Counters::add(&log.shared.counters.bytes, member.len() as u64);
         Ok(())
     }
+}
+
+/// Whether the first tail is on the disk, as far as anything is to be. Recovery tells by it that a
+/// crash left the log, not someone who cut it.
+fn is_rooted(log: &Log) -> bool {
+    !log.shared.syncs()
+        || log.rooted.load(Ordering::Acquire)
+        || log.forced.load(Ordering::Acquire) > 0
+}
+
+/// Has the first tail forced to the disk. The jobs of the log wait for [`rooted`].
+fn root(log: &Arc<Log>, tail: &Arc<dyn DiskFile>) {
+    log.shared.sync(Dirty {
+        log: Arc::clone(log),
+        file: Arc::clone(tail),
+        names: true,
+        then: Then::Rooted,
+    });
+}
+
+/// The first tail is on the disk, or the log is not trusted: its jobs go on.
+pub(crate) fn rooted(log: &Arc<Log>) {
+    log.rooted.store(true, Ordering::Release);
+    log.shared.seal(Job::Retry(Arc::clone(log)));
 }
 
 fn settle(log: &Arc<Log>, names: bool, then: Then) {

@@ -40,6 +40,8 @@ pub(crate) enum Then {
         /// How long the log is with them.
         length: u64,
     },
+    /// The first tail is on the disk: the first member may be written.
+    Rooted,
     /// The log is complete.
     Finished,
 }
@@ -101,6 +103,7 @@ pub(crate) fn settle(dirty: Dirty) {
         (Then::Commit(end), Some(error)) => unsure(&log, end, error),
         (Then::Sealed { chunks, length }, None) => sealer::safe(&log, chunks, length),
         (Then::Sealed { .. }, Some(_)) => {}
+        (Then::Rooted, _) => sealer::rooted(&log),
         (Then::Finished, None) => sealer::finished(&log),
         (Then::Finished, Some(_)) => sealer::abandon(&log),
     }

@@ -232,7 +232,17 @@ async fn restart(messages: usize, damage: impl Fn(&Path, &str)) -> (tempfile::Te
     let recorder = archive.create().await.unwrap();
     record(&recorder, messages, 32 << 10).await;
     let id = recorder.connection_id().to_owned();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // No chunk takes more than 34 of them, however slow the disk is.
+    let members = u64::try_from(messages / 34).unwrap();
+    let path = settings.directory.join(&id);
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while u64::from(verify(File::open(&path).unwrap()).unwrap().members) < members {
+        assert!(
+            std::time::Instant::now() < end,
+            "a full chunk is not sealed"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let copy = tempfile::tempdir().unwrap();
     copy_directory(&settings.directory, &copy.path().join("audit"));
     damage(&copy.path().join("audit"), &id);
@@ -255,7 +265,7 @@ async fn what_a_power_cut_tore_before_any_sync_is_cut_off_and_kept() {
         let tail = directory.join(format!(".{id}.tail0"));
         let zeros = vec![0; 32 << 10];
         let file = File::options().write(true).open(tail).unwrap();
-        file.write_all_at(&zeros[64..], 64).unwrap();
+        file.write_all_at(&zeros[104..], 104).unwrap();
         let log = File::options()
             .write(true)
             .open(directory.join(id))
@@ -280,7 +290,7 @@ async fn a_torn_member_and_a_torn_tail_are_kept_both() {
     let (home, id) = restart(3, |directory, id| {
         let tail = directory.join(format!(".{id}.tail0"));
         let file = File::options().write(true).open(tail).unwrap();
-        file.write_all_at(&[0; 512], 64).unwrap();
+        file.write_all_at(&[0; 512], 104).unwrap();
         let log = File::options()
             .write(true)
             .open(directory.join(id))
@@ -297,8 +307,8 @@ async fn a_torn_member_and_a_torn_tail_are_kept_both() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_altered_after_it_was_safe_is_left_for_verify() {
-    // Chunks 0 to 3 are sealed; the tails hold 3 and 4.
-    let (home, id) = restart(35, |directory, id| {
+    // Two chunks at least are sealed, and a third one is begun.
+    let (home, id) = restart(100, |directory, id| {
         let log = File::options()
             .write(true)
             .open(directory.join(id))
@@ -336,4 +346,68 @@ async fn a_deleted_log_is_noticed() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("a deleted log is not noticed");
+}
+
+/// What someone who cuts or alters a finished, signed log may put beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_log_is_not_completed_again_by_whatever_lies_beside_it() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        signing_key: Some(auditssh_log::seal::SigningKey::from_bytes(&[5; 32])),
+        ..settings(home.path(), Format::Audit, Sync::None)
+    };
+    let archive = crashing(&settings);
+    let (recorder, other) = (
+        archive.create().await.unwrap(),
+        archive.create().await.unwrap(),
+    );
+    record(&recorder, 300, 32 << 10).await;
+    record(&other, 20, 32 << 10).await;
+    let id = recorder.connection_id();
+    let path = settings.directory.join(id);
+    let tail = |id: &str| settings.directory.join(format!(".{id}.tail0"));
+    let late = std::fs::read(tail(id)).unwrap();
+    let foreign = std::fs::read(tail(other.connection_id())).unwrap();
+    recorder.finish().await.unwrap();
+    other.finish().await.unwrap();
+    drop(archive);
+
+    let whole = std::fs::read(&path).unwrap();
+    let mut borders = Vec::new();
+    let mut members = auditssh_log::seal::Members::open(whole.as_slice()).unwrap();
+    while let auditssh_log::seal::Step::Member(member) = members.step().unwrap() {
+        borders.push(usize::try_from(member.offset).unwrap());
+    }
+    assert!(borders.len() > 6, "{} members", borders.len());
+    let mut forms: Vec<Vec<u8>> = Vec::new();
+    for &border in &borders[1..4] {
+        forms.push(whole[..border].to_vec());
+        forms.push(whole[..border + 7].to_vec());
+        forms.push(whole[..border + 3000].to_vec());
+        let mut altered = whole.clone();
+        altered[border + 1000] ^= 1;
+        forms.push(altered);
+    }
+    // Of the first member nothing holds.
+    let mut altered = whole.clone();
+    altered[borders[0] + 1000] ^= 1;
+    forms.push(altered);
+    forms.push(whole[..borders[0] + 3000].to_vec());
+    let blank = [late[..64].to_vec(), vec![0; 32 << 10]].concat();
+    for form in forms {
+        for beside in [&b""[..], &[0; 4096], &late[..64], &blank, &foreign] {
+            std::fs::write(&path, &form).unwrap();
+            std::fs::write(tail(id), beside).unwrap();
+            drop(crashing(&settings));
+            assert!(
+                std::fs::read(&path).unwrap() == form,
+                "a log of {} bytes was touched, with a tail of {}",
+                form.len(),
+                beside.len()
+            );
+            assert_eq!(std::fs::read(tail(id)).unwrap(), beside);
+        }
+    }
+    let names = std::fs::read_dir(&settings.directory).unwrap();
+    assert_eq!(names.count(), 3, "nothing else came of it");
 }

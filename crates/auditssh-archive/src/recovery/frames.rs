@@ -13,7 +13,7 @@ use std::sync::Arc;
 const MAX_TAIL: u64 = 64 << 20;
 
 /// No chunk grows beyond this: frames behind it are not the writer's.
-const MAX_CHUNK: u64 = 20 << 20;
+pub(crate) const MAX_CHUNK: u64 = 20 << 20;
 
 /// A tail as it was found.
 pub(crate) struct Tail {
@@ -61,6 +61,19 @@ impl Tail {
             2 => Some(Format::Binary),
             _ => None,
         }
+    }
+
+    /// Chunk and number of the first frame, which may be torn: a disk writes what precedes its
+    /// message at once.
+    pub(crate) fn first(&mut self) -> io::Result<Option<(u32, u64)>> {
+        let head = self.frames.torn(HEADER as u64)?;
+        let head = head.filter(|_| self.valid);
+        Ok(head.map(|head| (head.chunk, head.number)))
+    }
+
+    /// Forces it to the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.frames.file().sync()
     }
 
     /// The frames of a chunk from a message on, as far as they count on.
@@ -127,7 +140,9 @@ impl Tail {
         {
             match self.frames.frame(start)? {
                 Some(found) if found.head.chunk < chunk => {}
-                _ => return Ok(true),
+                Some(_) => return Ok(true),
+                // Made to look like a great many frames: that shows nothing.
+                None => break,
             }
             at = end;
         }
