@@ -111,3 +111,13 @@ fn standard_input_is_a_log_too() {
     assert_eq!(code, 0);
     assert!(text.starts_with("intact     -  1 messages"), "{text}");
 }
+
+#[test]
+fn nothing_to_check_is_a_failure_if_something_is_required() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(verify(directory.path(), &["."]).0, 0);
+    for required in ["chain", "signature"] {
+        let (code, _) = verify(directory.path(), &["--require", required, "."]);
+        assert_eq!(code, 3, "{required}");
+    }
+}

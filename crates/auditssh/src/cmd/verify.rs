@@ -25,7 +25,7 @@ use std::process::ExitCode;
 /// and how many messages and bytes of which time are proven. All logs are checked, whatever is
 /// found. The exit status is 0 if all are intact, 1 if some are open, recovered or foreign, 2 if
 /// one is cut, altered or less than is required, 3 if one could not be checked (but 2 if another
-/// was found altered).
+/// was found altered), or if there is none although something is required.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -81,6 +81,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         writeln!(out, "{} logs, {} of them intact", tally.logs, tally.intact)?;
     }
     out.flush()?;
+    anyhow::ensure!(
+        tally.logs > 0 || args.require.is_none() && args.key.is_empty(),
+        "there is no log, but something is required of logs"
+    );
     Ok(tally.exit_code())
 }
 
