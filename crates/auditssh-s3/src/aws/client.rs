@@ -6,6 +6,9 @@ use super::tls;
 use crate::lock::lock;
 use crate::settings::{Connection, Credentials};
 use aws_config::BehaviorVersion;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -118,8 +121,16 @@ impl Clients {
             .stalled_stream_protection(stalls)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        let elsewhere = connection.endpoint.is_some();
+        let own = matches!(connection.credentials, Credentials::Key { .. });
         if let Some(region) = &connection.region {
             loader = loader.region(Region::new(region.clone()));
+        } else if elsewhere || own {
+            // The metadata service of a machine of AWS has nothing to say here.
+            let known = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                .or_else(ProfileFileRegionProvider::new())
+                .or_else(Region::new(REGION));
+            loader = loader.region(known);
         }
         if let Some(endpoint) = &connection.endpoint {
             loader = loader.endpoint_url(endpoint);
