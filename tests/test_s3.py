@@ -319,7 +319,7 @@ def test_a_certificate_is_trusted_only_if_it_is_given(make_s3_server, bucket, se
 def test_lists_of_access_and_encryption_are_asked_for(make_s3_server, moto, tmp_path):
     bucket, front = moto.new_bucket(), Proxy(moto.address)
     asked = {"acl": "public-read", "serverSideEncryption": "aws:kms", "kmsKeyId": "alias/audit"}
-    asked |= {"storageClass": "STANDARD_IA", "tags": {"kept": "for ever & ever", "by": "us"}}
+    asked |= {"storageClass": "STANDARD_IA", "tags": {"kept": "for ever = yes", "by": "us"}}
     try:
         server = make_s3_server(bucket, front.endpoint, settings=asked).start()
         client = session(server, f"{random_bytes(6 << 20)}; exec cat")
