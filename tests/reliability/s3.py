@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +33,31 @@ from harness.wait import until  # noqa: E402
 PERMITTED = s3.PERMITTED | {"HeadObject"}  # it may be tried where an answer is lost
 MEMORY = 256 << 20
 MIB = 1 << 20
+
+
+class Client:
+    """A session that prints its token and so many bytes, and ends with its standard input."""
+
+    def __init__(self, site: "Site", size: int):
+        self.token = site.token()
+        self.digest, self.length = hashlib.sha256(), 0
+        command = f"echo {self.token}; head -c {size} /dev/urandom; echo; cat"
+        line = [*site.server.ssh(), command]
+        self.process = subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self) -> None:
+        while chunk := self.process.stdout.read1(MIB):
+            self.digest.update(chunk)
+            self.length += len(chunk)
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.reader.join()
+        self.process.wait(120)
 
 
 class Site:
@@ -62,25 +88,14 @@ class Site:
         self.made += 1
         return f"token-{self.made:06}"
 
-    def session(self, size: int, token: str | None = None) -> None:
-        """A session that prints its token and so many bytes, to its end."""
-        token = token or self.token()
-        self.end(token, self.begin(size, token))
+    def session(self, size: int) -> None:
+        """A session from its beginning to its end."""
+        self.end(Client(self, size))
 
-    def begin(self, size: int, token: str) -> subprocess.Popen:
-        command = f"echo {token}; head -c {size} /dev/urandom; echo; cat"
-        line = [*self.server.ssh(), command]
-        return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-
-    def end(self, token: str, client: subprocess.Popen) -> None:
+    def end(self, client: "Client") -> None:
         """Ends a session; keeps the digest and the length of what its client saw."""
-        client.stdin.close()
-        digest, length = hashlib.sha256(), 0
-        while chunk := client.stdout.read(MIB):
-            digest.update(chunk)
-            length += len(chunk)
-        client.wait(120)
-        self.seen[token] = (length, digest.hexdigest())
+        client.end()
+        self.seen[client.token] = (client.length, client.digest.hexdigest())
 
     def staged(self) -> list[str]:
         names = (f.name for f in self.server.audit.iterdir() if "lock" not in f.name)
@@ -179,21 +194,18 @@ def kills(site: Site, given, dice) -> str:
             small = name == "PutObject"
             began = len(site.proxy.operations)
             held = site.proxy.hold(name, moment, nth)
-            token = site.token()
-            client = site.begin(1000 if small else dice.randint(11 * MIB, 12 * MIB), token)
-            if "Part" not in name and "Create" not in name or dice.random() < 0.5:
-                site.end(token, client)
-                held.wait()
-            else:  # while the session runs
-                held.wait()
-                client.kill()
-                client.communicate()
-                site.seen[token] = (len(token), hashlib.sha256(token.encode()).hexdigest())
+            client = Client(site, 1000 if small else dice.randint(11 * MIB, 12 * MIB))
+            running = ("Part" in name or "Create" in name) and dice.random() < 0.5
+            if not running:
+                site.end(client)
+            held.wait()
             if state == "before the local delete":
                 kill_at_delete(site, held)
             else:
                 site.server.kill()
             held.drop() if moment == "before" else held.release()
+            if running:
+                site.end(client)
             count += 1
             site.server.start()
             try:
@@ -227,10 +239,11 @@ def kill_at_delete(site: Site, held) -> None:
         until(lambda: traced(pid) == tracer.pid, what="strace is attached")
         held.release()
         until(lambda: deleting(pid), what="the server deletes a file")
-        site.server.kill()
+        site.server.process.kill()
     finally:
-        tracer.kill()
+        tracer.kill()  # it would keep the dead one
         tracer.wait(30)
+    site.server.kill()
 
 
 def traced(pid: int) -> int:
