@@ -169,6 +169,26 @@ def test_new_credentials_are_taken_without_a_restart(make_s3_server, bucket, pro
     assert bucket.store.writer.secret not in server.said()
 
 
+def test_credentials_may_come_from_the_environment(make_s3_server, bucket, proxy, tmp_path):
+    server = make_s3_server(bucket, proxy.endpoint, settings={"accessKey": None, "secretKey": None})
+    writer = bucket.store.writer
+    server.environment |= {"AWS_ACCESS_KEY_ID": writer.access, "AWS_SECRET_ACCESS_KEY": writer.secret}
+    server.start()
+    assert server.run("echo hello").stdout == b"hello\n"
+    (log,) = bucket.logs(tmp_path / "logs")
+    assert log.io(STDOUT) == b"hello\n"
+
+
+def test_a_store_that_is_busy_is_left_alone_for_as_long_as_it_says(make_s3_server, bucket, proxy):
+    proxy.retry_after = 4
+    proxy.fault = lambda operation: "503" if len(proxy.of("PutObject")) == 1 else None
+    server = make_s3_server(bucket, proxy.endpoint).start()
+    assert server.run("true").returncode == 0
+    bucket.wait(1)
+    first, second = proxy.of("PutObject")
+    assert second.began - first.began >= 4
+
+
 def test_a_second_instance_is_refused(make_s3_server, bucket, proxy):
     server = make_s3_server(bucket, proxy.endpoint).start()
     second = make_s3_server(bucket, proxy.endpoint)
@@ -261,6 +281,8 @@ def test_logs_in_a_bucket_are_listed_and_read(make_s3_server, bucket, proxy, sea
     assert table.count("alice") == 2
     printed = b""
     for key in keys:
+        verified = program.run("verify", *options, f"s3://{bucket.name}/{key}").stdout.decode()
+        assert "intact" in verified
         text = program.run("decode", *options, f"s3://{bucket.name}/{key}").stdout.decode()
         messages = [json.loads(line) for line in text.splitlines()]
         assert messages[0]["typeId"] == "connect" and messages[-1]["typeId"] == "disconnect"
