@@ -235,7 +235,7 @@ async fn restart(messages: usize, damage: impl Fn(&Path, &str)) -> (tempfile::Te
     // No chunk takes more than 34 of them, however slow the disk is.
     let members = u64::try_from(messages / 34).unwrap();
     let path = settings.directory.join(&id);
-    let end = std::time::Instant::now() + Duration::from_secs(60);
+    let end = std::time::Instant::now() + Duration::from_mins(1);
     while u64::from(verify(File::open(&path).unwrap()).unwrap().members) < members {
         assert!(
             std::time::Instant::now() < end,

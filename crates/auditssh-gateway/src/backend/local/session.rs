@@ -1,5 +1,6 @@
 //! One session channel.
 
+use super::account::Account;
 use super::descriptor::Descriptor;
 use super::environment::{Circumstances, Environment};
 use super::output::{Input, Output};
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use auditssh_log::message::{self, Window};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_setfl};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -194,7 +195,7 @@ impl Session for LocalSession {
         let no_streams = |error| Refused(format!("no streams for a program: {error}"));
         let streams = match &mut self.pty {
             Some(pty) => Streams::terminal(pty),
-            None => Streams::pipes(),
+            None => Streams::pipes(&self.login.account),
         }
         .map_err(no_streams)?;
         let command = self.command(&line);
@@ -232,7 +233,8 @@ impl Streams {
         })
     }
 
-    fn pipes() -> io::Result<Self> {
+    /// Another account owns its ends, so that it can open `/dev/stdin` and the like.
+    fn pipes(account: &Account) -> io::Result<Self> {
         let ours = |end: OwnedFd| -> io::Result<_> {
             fcntl_setfl(&end, OFlags::NONBLOCK)?;
             Ok(Arc::new(Descriptor::new(end)?))
@@ -240,8 +242,15 @@ impl Streams {
         let (stdin_read, stdin_write) = io::pipe()?;
         let (stdout_read, stdout_write) = io::pipe()?;
         let (stderr_read, stderr_write) = io::pipe()?;
+        let theirs = [stdin_read.into(), stdout_write.into(), stderr_write.into()];
+        if account.groups.is_some() {
+            for end in &theirs {
+                let (uid, gid) = (account.uid.as_raw(), account.gid.as_raw());
+                fchown(end, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+            }
+        }
         Ok(Self {
-            theirs: [stdin_read.into(), stdout_write.into(), stderr_write.into()],
+            theirs,
             stdin: ours(stdin_write.into())?,
             stdout: ours(stdout_read.into())?,
             stderr: Some(ours(stderr_read.into())?),

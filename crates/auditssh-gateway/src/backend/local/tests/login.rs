@@ -101,6 +101,15 @@ async fn the_terminal_belongs_to_the_account() {
 }
 
 #[tokio::test]
+async fn the_pipes_belong_to_the_account() {
+    let account = TestAccount::create("h", &[]);
+    let mut session = session_of(&account.0).await.unwrap();
+    let command = "echo out > /dev/stdout; echo err > /dev/stderr; : < /dev/stdin; echo $?";
+    let outcome = run(&mut session, command).await;
+    assert_eq!((&*outcome.stdout, &*outcome.stderr), ("out\n0\n", "err\n"));
+}
+
+#[tokio::test]
 async fn root_is_let_in_only_where_allowed() {
     let Refused(text) = session_of("root").await.err().unwrap();
     assert!(text.contains("local.allowRoot"), "{text}");
