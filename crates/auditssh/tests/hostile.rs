@@ -1,12 +1,7 @@
 //! Hostile logs: whatever is read, by whichever command, takes at most 64 MiB of memory and 2 s of
 //! processor time for each MB begun. Memory is what the kernel counted for the programs that ran.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use auditssh_log::codec::{Format, encode};
 use auditssh_log::message::{AuthPassword, Event, Exec, Io, Message, NewChannel};
@@ -191,9 +186,7 @@ fn within_bounds(what: &str, size: u64, program: &str, arguments: &[&str], input
     assert!(said.len() < 4096, "{what}: {arguments:?}: says too much");
     let told = String::from_utf8_lossy(&output.stdout);
     let (_, figures) = told.split_once("used ").unwrap();
-    let mut figures = figures
-        .split_whitespace()
-        .map(|figure| figure.parse::<i64>());
+    let mut figures = figures.split_whitespace().map(str::parse::<i64>);
     let (took, memory) = (
         figures.next().unwrap().unwrap(),
         figures.next().unwrap().unwrap(),
