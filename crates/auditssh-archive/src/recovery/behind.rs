@@ -38,6 +38,10 @@ pub(super) fn later(
             let Some(seal) = seal.filter(misplaced) else {
                 continue;
             };
+            // One that is cut short is not whole.
+            if place.saturating_add(seal.length.into()) > stretch.end {
+                continue;
+            }
             let Some(left) = patience.checked_sub(seal.length.into()) else {
                 return Ok(Some(seal.number));
             };
