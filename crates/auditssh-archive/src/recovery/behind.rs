@@ -71,3 +71,36 @@ impl Read for Bytes<'_> {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Disk as _, LocalDisk, write_all};
+    use auditssh_log::codec::Format;
+    use auditssh_log::seal::{Chain, Chunk, Deflate};
+    use std::fs::File;
+
+    #[test]
+    fn a_member_counts_only_if_it_is_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let disk = LocalDisk::new(File::open(&home).unwrap().into(), None);
+        let file = disk.create("log").unwrap();
+        let content: Vec<u8> = (0..100_000_u32)
+            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
+            .collect();
+        let chunk = Chunk {
+            count: 1,
+            ..Chunk::default()
+        };
+        let mut chain = Chain::new(&Format::Binary.header());
+        let member = chain.seal(&content, &chunk, &mut Deflate::new()).unwrap();
+        for end in [SEAL_LENGTH, SEAL_LENGTH + 5000, member.len() - 1] {
+            file.truncate(0).unwrap();
+            write_all(&*file, &member[..end], 0).unwrap();
+            assert_eq!(later(&file, 0..end as u64, 0).unwrap(), None, "{end}");
+        }
+        write_all(&*file, &member, 0).unwrap();
+        let found = later(&file, 0..member.len() as u64, 0).unwrap();
+        assert_eq!(found, Some(0));
+    }
+}
