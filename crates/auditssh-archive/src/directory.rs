@@ -132,6 +132,21 @@ pub(crate) fn tail_name(id: &str, chunk: u32) -> String {
     format!(".{id}.tail{}", chunk % 2)
 }
 
+/// How many files are set aside for one log.
+pub(crate) const MOST_DAMAGED: u32 = 16;
+
+/// Name of what recovery sets aside, since nothing vouches for it.
+pub(crate) fn damaged_name(id: &str, number: u32) -> String {
+    format!(".{id}.damaged{number}")
+}
+
+/// The connection for which a file with this name was set aside.
+pub(crate) fn damaged_owner(name: &str) -> Option<&str> {
+    let (id, number) = name.strip_prefix('.')?.split_once(".damaged")?;
+    let number: u32 = number.parse().ok()?;
+    (is_id(id) && number < MOST_DAMAGED).then_some(id)
+}
+
 /// The connection whose tail has this name.
 pub(crate) fn tail_owner(name: &str) -> Option<&str> {
     let id = name.strip_prefix('.')?;

@@ -24,7 +24,7 @@
 mod behind;
 mod frames;
 
-use crate::directory::{self, tail_name, tail_owner};
+use crate::directory::{self, MOST_DAMAGED, damaged_name, tail_name, tail_owner};
 use crate::disk::{Disk, DiskFile, read_full, uninterrupted, write_all};
 use crate::error::OpenError;
 use crate::settings::Settings;
@@ -270,8 +270,8 @@ impl Recovery<'_> {
 
     /// Copies what is cut off and in no tail, since it is all there is of its messages.
     fn set_aside(&self, id: &str, log: &Arc<dyn DiskFile>, walk: &Walk) -> io::Result<()> {
-        for number in 0..16 {
-            match uninterrupted(|| self.disk.create(&format!(".{id}.damaged{number}"))) {
+        for number in 0..MOST_DAMAGED {
+            match uninterrupted(|| self.disk.create(&damaged_name(id, number))) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
@@ -285,8 +285,8 @@ impl Recovery<'_> {
     }
 
     fn keep(&self, id: &str, name: &str) -> io::Result<()> {
-        for number in 0..16 {
-            match uninterrupted(|| self.disk.rename(name, &format!(".{id}.damaged{number}"))) {
+        for number in 0..MOST_DAMAGED {
+            match uninterrupted(|| self.disk.rename(name, &damaged_name(id, number))) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 result => return result,
             }

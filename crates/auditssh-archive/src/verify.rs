@@ -1,19 +1,22 @@
 //! Whether logs are whole and unaltered.
 //!
-//! [`verify`] reads one log to its end and reports how far it holds ([`Report`]); [`check`] does so
-//! for everything under a path, with what stands beside a log and who writes it. What is asked of a
-//! log beyond that is a [`Demand`].
+//! [`verify`] reads one log to its end and reports how far it holds ([`Report`]), [`verify_as`] also
+//! whether it is the log of the connection that its name says; [`check`] does so for everything
+//! under a path, with what stands beside a log and who writes it. What is asked of a log beyond that
+//! is a [`Demand`].
 
 mod demand;
 mod files;
+mod owner;
 #[cfg(test)]
 mod tests;
 
 pub use demand::{Demand, Level, Shortfall};
 pub use files::{Checked, Failure, check, check_listed, check_log, is_written, logs};
 
-use auditssh_log::codec::Format;
-use auditssh_log::seal::{Damage, End, Flags, Member, Members, Seal, Step};
+use auditssh_log::codec::{Format, HEADER_LENGTH};
+use auditssh_log::seal::{Damage, End, Flags, Kind, Member, Members, Seal, Step};
+use owner::Start;
 use std::io::{self, Read};
 
 /// What is to be said of a log as a whole.
@@ -113,7 +116,32 @@ pub fn verify(input: impl Read) -> io::Result<Report> {
     Ok(report)
 }
 
+/// The same of a log that is kept under the id of a connection: it must be that one's log.
+pub fn verify_as(input: impl Read, id: &str) -> io::Result<Report> {
+    let mut start = Start::of(input);
+    let mut report = verify(&mut start)?;
+    if report.holds() && start.owner().is_some_and(|owner| owner != *id) {
+        let damage = Damage {
+            member: 0,
+            offset: HEADER_LENGTH as u64,
+            kind: Kind::Name,
+        };
+        report = Report {
+            verdict: Verdict::Altered(damage),
+            bytes: report.bytes,
+            proven: damage.offset,
+            ..Report::new(report.format)
+        };
+    }
+    Ok(report)
+}
+
 impl Report {
+    /// Whether all that is there is as it was written.
+    fn holds(&self) -> bool {
+        !matches!(self.verdict, Verdict::Altered(_) | Verdict::Foreign)
+    }
+
     fn new(format: Option<Format>) -> Self {
         Self {
             verdict: Verdict::Cut,

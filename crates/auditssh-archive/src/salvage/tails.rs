@@ -1,6 +1,6 @@
 //! The frames that stand in the tails beside a log, those behind damage included.
 
-use crate::directory::tail_name;
+use crate::directory::{MOST_DAMAGED, damaged_name, tail_name};
 use crate::frames::Frames;
 use auditssh_log::tail::{HEADER, Stamp};
 use std::fs::File;
@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// The longest tail that is read, in bytes.
 const LIMIT: u64 = 64 << 20;
-
-/// How many damaged tails of a log are looked for.
-const DAMAGED: u32 = 16;
 
 /// Most runs of frames that are told apart. Each takes 40 bytes of memory.
 const MOST: usize = 1 << 16;
@@ -189,7 +186,7 @@ impl Tails {
 /// The tails of a log, and those that recovery put aside because they were damaged.
 fn paths(log: &Path) -> impl Iterator<Item = PathBuf> {
     let name = log.file_name().unwrap_or_default().to_string_lossy();
-    let damaged = (0..DAMAGED).map(|number| format!(".{name}.damaged{number}"));
+    let damaged = (0..MOST_DAMAGED).map(|number| damaged_name(&name, number));
     let names: Vec<_> = [0, 1]
         .map(|tail| tail_name(&name, tail))
         .into_iter()

@@ -1,7 +1,9 @@
 //! Logs as files: which there are, what stands beside them, whether someone writes them.
 
-use super::{Report, Verdict, verify};
-use crate::directory::{is_id, is_live, tail_name, tail_owner};
+use super::{Demand, Report, Verdict, verify, verify_as};
+use crate::directory::{
+    MOST_DAMAGED, damaged_name, damaged_owner, is_id, is_live, tail_name, tail_owner,
+};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,8 +23,35 @@ pub struct Checked {
     pub path: PathBuf,
     /// Whether tails stand beside it: it is being written, or waits for recovery.
     pub tails: bool,
+    /// Names of files beside it that recovery set aside, since nothing vouches for what is in them.
+    pub damaged: Vec<String>,
     /// What is known of it, or why nothing is.
     pub report: Result<Report, Failure>,
+}
+
+impl Checked {
+    /// A log beside which nothing stands.
+    pub fn alone(path: PathBuf, report: io::Result<Report>) -> Self {
+        Self {
+            tails: false,
+            damaged: Vec::new(),
+            report: report.map_err(|source| Failure {
+                path: path.clone(),
+                source,
+            }),
+            path,
+        }
+    }
+
+    /// The exit status of the [`Report`], but at least 2 if something was set aside beside the log;
+    /// 3 if it could not be checked.
+    pub fn exit_code(&self, demand: &Demand) -> u8 {
+        match &self.report {
+            Ok(_) if !self.damaged.is_empty() => 2,
+            Ok(report) => report.exit_code(demand),
+            Err(_) => 3,
+        }
+    }
 }
 
 /// Why a log could not be checked.
@@ -44,14 +73,7 @@ pub fn check<E>(path: &Path, mut each: impl FnMut(Checked) -> Result<(), E>) -> 
     let found = match logs(path) {
         Ok(found) => found,
         Err(source) => {
-            return each(Checked {
-                path: path.to_owned(),
-                tails: false,
-                report: Err(Failure {
-                    path: path.to_owned(),
-                    source,
-                }),
-            });
+            return each(Checked::alone(path.to_owned(), Err(source)));
         }
     };
     for log in found {
@@ -63,7 +85,7 @@ pub fn check<E>(path: &Path, mut each: impl FnMut(Checked) -> Result<(), E>) -> 
 }
 
 /// The logs of a directory (not of those below it), by name: the files that are named by a
-/// connection or begin as a log does, and logs of which only the tails are left.
+/// connection or begin as a log does, and logs of which only tails are left, or what was set aside.
 pub fn logs(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let names = names(directory)?;
     Ok(names.iter().map(|name| directory.join(name)).collect())
@@ -73,22 +95,14 @@ pub fn logs(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// What is no regular file is not opened: a pipe would be waited for.
 pub fn check_listed(path: &Path) -> Option<Checked> {
     match path.metadata() {
-        Ok(status) if !status.is_file() => Some(Checked {
-            path: path.to_owned(),
-            tails: false,
-            report: Err(Failure {
-                path: path.to_owned(),
-                source: io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"),
-            }),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let dangling = path.symlink_metadata().is_ok();
-            (dangling || has_tails(path)).then(|| check_log(path))
+        Ok(status) if !status.is_file() => {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+            Some(Checked::alone(path.to_owned(), Err(error)))
         }
         _ => {
             let checked = check_log(path);
             // What a bucket has meanwhile is not here any more.
-            let gone = checked.report.is_err() && !checked.tails && !path.exists();
+            let gone = checked.report.is_err() && path.symlink_metadata().is_err();
             (!gone).then_some(checked)
         }
     }
@@ -96,14 +110,11 @@ pub fn check_listed(path: &Path) -> Option<Checked> {
 
 /// Checks one log, which may be a pipe.
 pub fn check_log(path: &Path) -> Checked {
-    let report = examine(path).map_err(|source| Failure {
-        path: path.to_owned(),
-        source,
-    });
+    let report = examine(path);
     Checked {
-        path: path.to_owned(),
         tails: has_tails(path),
-        report,
+        damaged: set_aside(path),
+        ..Checked::alone(path.to_owned(), report)
     }
 }
 
@@ -122,12 +133,17 @@ fn examine(path: &Path) -> io::Result<Report> {
 
 fn read(path: &Path, live: bool) -> io::Result<Report> {
     let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && has_tails(path) => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_begun(path) => {
             return verify(io::empty());
         }
         file => file?,
     };
-    let mut report = verify(file)?;
+    let (_, name) = place(path);
+    let mut report = if is_id(&name) {
+        verify_as(file, &name)
+    } else {
+        verify(file)
+    }?;
     if live && report.verdict == Verdict::Cut {
         report.verdict = Verdict::Open;
     }
@@ -137,6 +153,20 @@ fn read(path: &Path, live: bool) -> io::Result<Report> {
 /// Whether a live server writes this log: its tail is there and the directory is locked.
 pub fn is_written(path: &Path) -> io::Result<bool> {
     Ok(has_tails(path) && is_live(place(path).0.as_path())?)
+}
+
+/// Whether something of a log is there besides its file.
+fn is_begun(path: &Path) -> bool {
+    has_tails(path) || !set_aside(path).is_empty()
+}
+
+/// The names of what recovery set aside beside a log.
+fn set_aside(path: &Path) -> Vec<String> {
+    let (directory, name) = place(path);
+    (0..MOST_DAMAGED)
+        .map(|number| damaged_name(&name, number))
+        .filter(|name| directory.join(name).exists())
+        .collect()
 }
 
 fn has_tails(path: &Path) -> bool {
@@ -158,14 +188,14 @@ fn place(path: &Path) -> (PathBuf, String) {
     (directory.to_owned(), name.into_owned())
 }
 
-/// Names of logs, and of logs that have a tail but no file.
+/// Names of logs, and of logs of which only what stood beside them is left.
 fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
     let mut names = BTreeSet::new();
     for entry in directory.read_dir()? {
         let entry = entry?;
         let name = entry.file_name();
         let text = name.to_string_lossy();
-        if let Some(id) = tail_owner(&text) {
+        if let Some(id) = tail_owner(&text).or(damaged_owner(&text)) {
             names.insert(id.into());
         } else if is_log(&text, &entry)? {
             names.insert(name);

@@ -1,6 +1,8 @@
 //! Each verdict, from bytes and from files.
 
 use super::*;
+use auditssh_log::codec::encode;
+use auditssh_log::message::{Event, Message};
 use auditssh_log::seal::{Chain, Chunk, Deflate, Ending, SigningKey, Span};
 use std::path::Path;
 
@@ -26,7 +28,11 @@ impl Log {
         }
     }
 
-    fn member(mut self, flags: Flags, count: u32) -> Self {
+    fn member(self, flags: Flags, count: u32) -> Self {
+        self.holding(&[b'm'; 200], flags, count)
+    }
+
+    fn holding(mut self, content: &[u8], flags: Flags, count: u32) -> Self {
         let wall = 1_000 * i64::from(self.chain.number());
         let chunk = Chunk {
             flags,
@@ -37,8 +43,7 @@ impl Log {
                 ..Span::default()
             },
         };
-        let content = vec![b'm'; 200];
-        let member = self.chain.seal(&content, &chunk, &mut self.deflate);
+        let member = self.chain.seal(content, &chunk, &mut self.deflate);
         self.bytes.extend(member.unwrap());
         self
     }
@@ -248,4 +253,62 @@ fn a_log_is_open_only_with_a_tail_and_a_live_writer() {
     assert_eq!(verdicts(directory.path()), [(ID.to_owned(), "open")]);
     flock(&lock, FlockOperation::Unlock).unwrap();
     assert_eq!(verdicts(&log)[0].1, "cut", "without a writer");
+}
+
+/// A whole log of the connection [`ID`].
+fn owned(format: Format) -> Vec<u8> {
+    let mut content = format.prologue().to_vec();
+    let message = Message {
+        connection_id: ID.into(),
+        timestamp: 5,
+        channel_id: None,
+        event: Event::Disconnect,
+        extra: Vec::new(),
+        envelope_extra: Vec::new(),
+    };
+    encode(&message, &mut content);
+    Log::new(format)
+        .holding(&content, Flags::NONE, 1)
+        .finish(Flags::NONE, None)
+}
+
+#[test]
+fn a_log_under_the_name_of_another_connection_is_altered() {
+    let other = ID.replace('0', "a");
+    for format in [Format::Audit, Format::Binary] {
+        let log = owned(format);
+        assert_eq!(verify_as(&*log, ID).unwrap().verdict, Verdict::Intact);
+        let report = verify_as(&*log, &other).unwrap();
+        let Verdict::Altered(damage) = report.verdict else {
+            panic!("{report:?}")
+        };
+        assert_eq!(damage.kind, Kind::Name);
+        assert_eq!((report.messages, report.proven), (0, 40));
+        assert_eq!(report.exit_code(&Demand::default()), 2);
+        let cut = verify_as(&log[..log.len() - 1], &other).unwrap();
+        assert!(matches!(cut.verdict, Verdict::Altered(_)), "cut as well");
+
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(&other), &log).unwrap();
+        std::fs::write(directory.path().join("evidence"), &log).unwrap();
+        let found = verdicts(directory.path());
+        let words: Vec<_> = found.iter().map(|(_, word)| *word).collect();
+        assert_eq!(words, ["altered", "intact"], "only an id is a claim");
+    }
+}
+
+#[test]
+fn what_recovery_set_aside_is_told_and_is_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(ID);
+    let aside = format!(".{ID}.damaged0");
+    std::fs::write(&path, owned(Format::Audit)).unwrap();
+    assert_eq!(check_log(&path).exit_code(&Demand::default()), 0);
+    std::fs::write(directory.path().join(&aside), b"").unwrap();
+    let checked = check_log(&path);
+    assert_eq!(checked.report.as_ref().unwrap().verdict, Verdict::Intact);
+    assert_eq!(checked.damaged, [aside]);
+    assert_eq!(checked.exit_code(&Demand::default()), 2);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(verdicts(directory.path()), [(ID.to_owned(), "cut")]);
 }

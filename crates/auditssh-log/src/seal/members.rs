@@ -92,6 +92,8 @@ pub enum Kind {
     Trailing,
     /// There is neither a chain nor a stream as ContainerSSH leaves it.
     Chainless,
+    /// It stands under the name of another connection. The bytes alone do not tell that.
+    Name,
 }
 
 impl Kind {
@@ -113,6 +115,7 @@ impl Kind {
             Self::Signature => "signature",
             Self::Trailing => "trailing",
             Self::Chainless => "chainless",
+            Self::Name => "name",
         }
     }
 }
@@ -130,6 +133,7 @@ impl fmt::Display for Kind {
             Self::Signature => "its signature does not hold",
             Self::Trailing => "something follows the final member",
             Self::Chainless => "there is no chain, and the stream is not as ContainerSSH leaves it",
+            Self::Name => "it is the log of another connection than its name says",
         }
         .fmt(f)
     }

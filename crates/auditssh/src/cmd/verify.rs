@@ -2,11 +2,11 @@
 
 mod print;
 
-use crate::bucket::Place;
+use crate::bucket::{Place, id_in};
 use crate::{cli, cmd, progress};
 use anyhow::Context as _;
 use auditssh_archive::key::public_key;
-use auditssh_archive::verify::{Checked, Demand, Failure, Level, check, verify};
+use auditssh_archive::verify::{Checked, Demand, Level, check, verify, verify_as};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,11 +20,12 @@ use std::process::ExitCode;
 ///   recovered  intact, but completed after a crash
 ///   foreign    ContainerSSH's own, without a hash chain: nothing can be proven
 ///   cut        what is there is as it was written, but the end is missing
-///   altered    it is not as it was written
+///   altered    it is not as it was written, or is the log of another connection than its name says
 ///
 /// and how many messages and bytes of which time are proven. All logs are checked, whatever is
 /// found. The exit status is 0 if all are intact, 1 if some are open, recovered or foreign, 2 if
-/// one is cut, altered or less than is required, 3 if one could not be checked (but 2 if another
+/// one is cut, altered or less than is required, or its recovery set something aside
+/// (`.ID.damaged0`) that nothing vouches for, 3 if one could not be checked (but 2 if another
 /// was found altered), or if there is none although something is required.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -116,28 +117,22 @@ fn of_bucket(
     anyhow::ensure!(!found.is_empty(), "no log is there");
     let bar = progress::bar(found.iter().map(|object| object.size).sum());
     for object in found {
-        let path = place.path(&object.key);
+        let id = id_in(&object.key).unwrap_or_default();
         let report = bucket
             .open(&object.key)
             .map_err(io::Error::other)
-            .and_then(|download| verify(bar.wrap_read(download)));
-        each(Checked {
-            path: path.clone(),
-            tails: false,
-            report: report.map_err(|source| Failure { path, source }),
-        })?;
+            .and_then(|download| verify_as(bar.wrap_read(download), id));
+        each(Checked::alone(place.path(&object.key), report))?;
     }
     bar.finish_and_clear();
     Ok(())
 }
 
 fn standard_input(mut each: impl FnMut(Checked) -> io::Result<()>) -> io::Result<()> {
-    let path = PathBuf::from("-");
-    each(Checked {
-        path: path.clone(),
-        tails: false,
-        report: verify(io::stdin().lock()).map_err(|source| Failure { path, source }),
-    })
+    each(Checked::alone(
+        PathBuf::from("-"),
+        verify(io::stdin().lock()),
+    ))
 }
 
 /// What was found so far.
@@ -153,8 +148,8 @@ impl Tally {
     fn add(&mut self, log: &Checked, demand: &Demand) {
         self.logs += 1;
         match &log.report {
-            Ok(report) => {
-                let code = report.exit_code(demand);
+            Ok(_) => {
+                let code = log.exit_code(demand);
                 self.intact += u64::from(code == 0);
                 self.worst = self.worst.max(code);
             }

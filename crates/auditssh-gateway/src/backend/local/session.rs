@@ -74,12 +74,12 @@ impl LocalSession {
                         name.escape_debug()
                     ))
                 })?;
-                Some(Bytes::from(command.clone()))
+                Some(Bytes::from(self.shared.settings.configured(command)))
             }
         };
         let line = match &self.login.identity.restrictions.command {
             Some(forced) => CommandLine {
-                command: Some(Bytes::from(forced.clone())),
+                command: Some(Bytes::from(self.shared.settings.configured(forced))),
                 original: asked,
             },
             None => CommandLine {

@@ -1,7 +1,7 @@
 //! One log in the table.
 
 use auditssh_archive::reader::LogReader;
-use auditssh_archive::verify::{Checked, check_listed, verify};
+use auditssh_archive::verify::{Checked, check_listed, verify_as};
 use auditssh_log::codec::{Decoder, HEADER_LENGTH};
 use auditssh_log::message::Text;
 use auditssh_log::seal::{SEAL_LENGTH, Seal};
@@ -96,10 +96,11 @@ impl Row {
                 row.read(&mut reader);
                 io::copy(&mut reader, &mut io::sink())
             });
-            verify(Tee {
+            let log = Tee {
                 from: log,
                 to: writer,
-            })
+            };
+            verify_as(log, id)
         });
         row.state = report.map_or("unchecked", |report| report.verdict.word());
         Ok(row)

@@ -3,6 +3,7 @@
 use auditssh_archive::key::to_openssh;
 use auditssh_archive::verify::{Checked, Demand, Report, Verdict};
 use auditssh_log::codec::Format;
+use auditssh_log::seal::Kind;
 use auditssh_view::Visible;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -16,6 +17,9 @@ pub(super) fn text(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::
     };
     write!(out, "{:<9}  {path}  ", report.verdict.word())?;
     match report.verdict {
+        Verdict::Altered(damage) if damage.kind == Kind::Name => {
+            return writeln!(out, "{}", damage.kind);
+        }
         Verdict::Altered(damage) => write!(
             out,
             "member {} at byte {}: {}; before it, ",
@@ -30,6 +34,13 @@ pub(super) fn text(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::
     }
     if report.verdict == Verdict::Cut && log.tails {
         write!(out, "; `auditssh recover` completes it from its tails")?;
+    }
+    if !log.damaged.is_empty() {
+        write!(
+            out,
+            "; SET ASIDE by its recovery, since nothing vouches for it: {} (see `auditssh salvage`)",
+            log.damaged.join(", ")
+        )?;
     }
     writeln!(out)
 }
@@ -101,10 +112,11 @@ fn object(log: &Checked, report: &Report, demand: &Demand) -> Value {
     json!({
         "path": log.path.to_string_lossy(),
         "verdict": report.verdict.word(),
-        "exitCode": report.exit_code(demand),
+        "exitCode": log.exit_code(demand),
         "formatVersion": report.format.map(Format::version),
         "bytes": report.bytes,
         "tails": log.tails,
+        "setAside": log.damaged,
         "proven": {
             "bytes": report.proven,
             "members": report.members,

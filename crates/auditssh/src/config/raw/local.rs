@@ -14,6 +14,7 @@ pub(crate) struct Local {
     /// The shell; without it the account's own.
     pub(crate) shell: Option<At<String>>,
     /// The programs behind subsystems: a map from a subsystem's name to a command line.
+    /// sshd's `internal-sftp` stands for the program of `sftp`, or OpenSSH's own.
     pub(crate) subsystems: BTreeMap<String, String>,
     /// The environment variables that a client may set; `*` and `?` stand for any text and any
     /// character.

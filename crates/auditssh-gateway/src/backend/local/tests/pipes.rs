@@ -319,7 +319,25 @@ async fn the_limit_on_files_is_the_one_told() {
 async fn the_subsystem_sftp_answers() {
     let mut session = session().await;
     let program = Program::Subsystem("sftp".to_owned());
-    let mut process = session.start(program).await.unwrap();
+    speaks_sftp(session.start(program).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn sshds_own_sftp_server_is_the_subsystem() {
+    let mut settings = settings();
+    let sftp = "internal-sftp -l ERROR".to_owned();
+    settings.subsystems.insert("sftp".to_owned(), sftp.clone());
+    let mut forced = identity("demo");
+    forced.restrictions.command = Some(sftp);
+    for identity in [identity("demo"), forced] {
+        let connection = super::connect(settings.clone(), identity).await;
+        let mut session = connection.open_session().await.unwrap();
+        let program = Program::Subsystem("sftp".to_owned());
+        speaks_sftp(session.start(program).await.unwrap()).await;
+    }
+}
+
+async fn speaks_sftp(mut process: Process) {
     // SSH_FXP_INIT, version 3; the answer is SSH_FXP_VERSION.
     process
         .stdin
