@@ -206,7 +206,7 @@ async def idle(peer, key, count):
     async def open_one():
         async with gate:
             connection = await asyncssh.connect("127.0.0.1", peer.port, username=peer.user, client_keys=[str(key)], known_hosts=None)
-            await connection.create_process("exec sleep 900")
+            await connection.create_process("exec sleep 900", env={"SHLVL": "5"})
             return connection
 
     held = await asyncio.gather(*(open_one() for _ in range(count)))

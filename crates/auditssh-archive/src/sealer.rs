@@ -153,7 +153,9 @@ impl Seals {
         if self.chain.number() == 0 {
             content.extend_from_slice(log.shared.settings.format.prologue());
         }
-        content.extend(frames.iter().flat_map(|frame| frame.message));
+        for frame in frames {
+            content.extend_from_slice(frame.message);
+        }
         let chunk = chunk_of(frames, Flags::NONE);
         let mut chain = self.chain.clone();
         let member = chain

@@ -3,7 +3,7 @@
 use super::inbox::Inbox;
 use super::{Channel, Ended, Link};
 use crate::backend::{Exit, Process};
-use auditssh_archive::RecordError;
+use auditssh_archive::{Commit, RecordError};
 use auditssh_log::Event;
 use auditssh_log::message::{ExitStatus, Io, RequestFailed, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,11 +12,12 @@ use futures::future::{BoxFuture, Shared};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::SemaphorePermit;
+use tokio::sync::mpsc::{self, OwnedPermit};
 
 /// Bytes that are read from a program at a time, and recorded as one message.
 const PIECE: usize = 32 * 1024;
-/// Recorded pieces of one channel that may wait to be sent.
+/// Pieces of one channel that may wait to be recorded and sent.
 const PIECES: usize = 8;
 /// How long the end of the outputs waits for the end of the program, to be told after it: some
 /// clients close the channel once both sides have said "no more", and would never hear how the
@@ -29,6 +30,15 @@ type Ending = Shared<BoxFuture<'static, Exit>>;
 struct Piece {
     stream: Stream,
     bytes: Bytes,
+}
+
+/// A piece that is being recorded, with its place among those that wait to be sent: so what waits
+/// for a slow client holds none of the room that the connection's channels share.
+struct Recorded<'a> {
+    piece: Piece,
+    commit: Commit,
+    room: SemaphorePermit<'a>,
+    place: OwnedPermit<Piece>,
 }
 
 /// Begins to carry bytes; the task ends after the channel's last event is recorded.
@@ -102,17 +112,35 @@ async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
     let _ = stdin.shutdown().await;
 }
 
-/// Reads, records, and hands on what is recorded. The connection's channels share the room for
-/// what waits to be recorded; it is held no longer than that takes.
+/// Reads, records, and hands on what is recorded, in this order; the next piece is read while one
+/// is being recorded.
 async fn read(
     channel: &Channel,
     link: &Link,
     stream: Stream,
-    mut from: Box<dyn AsyncRead + Send + Unpin>,
+    from: Box<dyn AsyncRead + Send + Unpin>,
     pieces: mpsc::Sender<Piece>,
+) -> Result<(), Ended> {
+    let (recorded, queue) = mpsc::channel(PIECES);
+    let read = record(channel, link, (stream, from), pieces, recorded);
+    tokio::try_join!(read, forward(queue)).map(|_| ())
+}
+
+/// The connection's channels share the room for what waits to be recorded.
+async fn record<'a>(
+    channel: &Channel,
+    link: &'a Link,
+    (stream, mut from): (Stream, Box<dyn AsyncRead + Send + Unpin>),
+    pieces: mpsc::Sender<Piece>,
+    recorded: mpsc::Sender<Recorded<'a>>,
 ) -> Result<(), Ended> {
     let mut buffer = BytesMut::new();
     loop {
+        let place = pieces
+            .clone()
+            .reserve_owned()
+            .await
+            .map_err(|_| Ended::Over)?;
         buffer.reserve(PIECE);
         match from.read_buf(&mut (&mut buffer).limit(PIECE)).await {
             Ok(0) | Err(_) => return Ok(()),
@@ -124,13 +152,23 @@ async fn read(
             data: bytes.to_vec(),
         });
         let room = link.output.acquire().await.map_err(|_| Ended::Over)?;
-        let commit = link.recorder.append(channel.entry(event));
-        commit.await?;
-        drop(room);
-        if pieces.send(Piece { stream, bytes }).await.is_err() {
-            return Err(Ended::Over);
-        }
+        let recording = Recorded {
+            piece: Piece { stream, bytes },
+            commit: link.recorder.append(channel.entry(event)),
+            room,
+            place,
+        };
+        recorded.send(recording).await.map_err(|_| Ended::Over)?;
     }
+}
+
+async fn forward(mut queue: mpsc::Receiver<Recorded<'_>>) -> Result<(), Ended> {
+    while let Some(recorded) = queue.recv().await {
+        recorded.commit.await?;
+        drop(recorded.room);
+        recorded.place.send(recorded.piece);
+    }
+    Ok(())
 }
 
 async fn send(channel: &Channel, mut queue: mpsc::Receiver<Piece>) -> Result<(), Ended> {

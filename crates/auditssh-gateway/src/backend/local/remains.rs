@@ -1,6 +1,6 @@
 //! What is left of a session when its main process has ended.
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getsid};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 
@@ -32,12 +32,6 @@ fn processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)))
 }
 
-/// The session of a process: the fourth field after its name, which stands in brackets and may
-/// hold anything (proc_pid_stat(5)).
 fn session(pid: Pid) -> Option<Pid> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
-    let fields = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
-    let session = fields.split_ascii_whitespace().nth(3)?;
-    Some(Pid::from_raw(session.parse().ok()?))
+    getsid(Some(pid)).ok()
 }
