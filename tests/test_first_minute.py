@@ -12,13 +12,21 @@ from harness.server import environment, free_port
 from harness.wait import until
 
 
+@pytest.fixture(params=["plain", "it's a \"name\\\", 100%"])
+def folder(request, tmp_path):
+    """Where the server is started. Whatever it is called, what is printed can be typed."""
+    folder = tmp_path / request.param
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture
-def started(tmp_path):
+def started(folder):
     """The server on its embedded default, but for the port; with what it printed."""
-    output = tmp_path / "output"
+    output = folder / "output"
     command = [program.path(), "serve", "--listen", f"127.0.0.1:{free_port()}"]
     with open(output, "wb") as file:
-        process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
         until(lambda: process.poll() is not None or "decode" in output.read_text(), what="the words of welcome")
         assert process.poll() is None, output.read_text()
@@ -28,12 +36,13 @@ def started(tmp_path):
         assert process.wait(30) == 0
 
 
-def test_the_first_minute(started, tmp_path):
+def test_the_first_minute(started, folder):
     login = re.search(r"^\s*(ssh .*)$", started, re.M)[1]
     password = re.search(r"[Pp]assword:?\s+(\S+)$", started, re.M)[1]
     read = re.search(r"^\s*(\S.*decode .*)$", started, re.M)[1]
 
-    alone = ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    # What is printed must be enough to know the server by.
+    alone = ["-F", "none", "-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=/dev/null"]
     words = shlex.split(login)
     person = pexpect.spawn(words[0], [*alone, "-o", "LogLevel=ERROR", *words[1:]], env=environment(), timeout=30)
     person.expect(b"assword: ?")
@@ -44,14 +53,14 @@ def test_the_first_minute(started, tmp_path):
     person.send(b"exit\r")
     person.expect(pexpect.EOF)
 
-    until(lambda: not list((tmp_path / "auditssh-data" / "audit").glob(".*tail*")), what="the log is finished")
-    shown = subprocess.run(["bash", "-c", read], cwd=tmp_path, capture_output=True, timeout=30)
+    until(lambda: not list((folder / "auditssh-data" / "audit").glob(".*tail*")), what="the log is finished")
+    shown = subprocess.run(["bash", "-c", read], cwd=folder, capture_output=True, timeout=30)
     assert shown.returncode == 0, shown.stderr
     text = shown.stdout.decode()
     assert "demo" in text and "first minute" in text
     assert password not in text
 
-    data = tmp_path / "auditssh-data"
+    data = folder / "auditssh-data"
     assert [f.stat().st_mode & 0o777 for f in data.rglob("*host*key") if f.is_file()] == [0o600]
     assert (data / "audit").stat().st_mode & 0o777 == 0o700
     for file in (f for f in data.rglob("*") if f.is_file()):

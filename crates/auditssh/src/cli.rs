@@ -30,9 +30,9 @@ Exit status:
 
 /// AuditSSH: an SSH server that writes everything down.
 ///
-/// For every connection a log is kept from which the session can be reconstructed, replayed,
-/// searched and proved. Start with `auditssh serve`, which needs no configuration; read a log with
-/// `auditssh decode --text FILE`.
+/// For every connection a log is kept from which the session can be read, searched and proved.
+/// Start with `auditssh serve`, which needs no configuration; read a log with `auditssh decode
+/// --text FILE`.
 #[derive(Debug, Parser)]
 #[command(
     name = "auditssh",

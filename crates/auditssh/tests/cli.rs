@@ -117,13 +117,12 @@ fn every_command_has_a_manual_page() {
     let pages = directory.path().join("man/man1");
     assert_eq!(status(&run(&["man", pages.to_str().unwrap()])), 0);
     let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
-    assert!(page("auditssh.1").contains("Exit status"));
+    assert!(page("auditssh.1").contains("\n.SH \"EXIT STATUS\"\n.TP\n"));
+    assert!(page("auditssh-decode.1").contains("\n.SH NOTES\n"));
     assert!(page("containerssh-auditlog-decoder.1").contains("-file"));
     for command in COMMANDS {
-        assert!(
-            page(&format!("auditssh-{command}.1")).contains(".TH"),
-            "{command}"
-        );
+        let text = page(&format!("auditssh-{command}.1"));
+        assert!(text.contains(".TH") && !text.contains("EXTRA"), "{command}");
     }
     let nowhere = run(&["man", "/proc/nowhere"]);
     assert_eq!(status(&nowhere), 1);
@@ -197,6 +196,12 @@ fn a_configuration_is_checked_without_showing_its_secrets() {
     );
     assert!(stderr(&output).contains("warning: "), "{}", stderr(&output));
     assert!(!(stdout(&output) + &stderr(&output)).contains("argon2id"));
+    for quiet in ["--quiet", "-q"] {
+        let less = run(&["config", "check", quiet, &good]);
+        assert_eq!(status(&less), 0, "{}", stderr(&less));
+        assert_eq!(stdout(&less), "");
+        assert_eq!(stderr(&less), stderr(&output));
+    }
     // What is printed is itself a configuration, but for the secrets.
     let again = configuration(
         directory.path(),
@@ -205,11 +210,16 @@ fn a_configuration_is_checked_without_showing_its_secrets() {
     assert_eq!(status(&run(&["config", "check", &again])), 0);
 
     let bad = configuration(directory.path(), "audit:\n  fromat: audit\n");
-    let output = run(&["config", "check", &bad]);
-    assert_eq!(status(&output), 1);
     let expected = format!("auditssh: {bad}:2:3: unknown key `fromat`; did you mean `format`?\n");
-    assert_eq!(stderr(&output), expected);
-    assert!(output.stdout.is_empty());
+    for arguments in [
+        &["config", "check", &bad][..],
+        &["config", "check", "-q", &bad],
+    ] {
+        let output = run(arguments);
+        assert_eq!(status(&output), 1);
+        assert_eq!(stderr(&output), expected);
+        assert!(output.stdout.is_empty());
+    }
 }
 
 #[test]

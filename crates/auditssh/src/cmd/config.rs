@@ -25,6 +25,9 @@ enum Command {
     Check {
         /// The configuration
         file: PathBuf,
+        /// Print errors and warnings only, not what is in force
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Print the JSON Schema of the configuration
     Schema {
@@ -36,7 +39,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::Check { file } => check(file),
+        Command::Check { file, quiet } => check(file, *quiet),
         Command::Schema { markdown: true } => print(&config::schema::page()),
         Command::Schema { markdown: false } => {
             let mut text = serde_json::to_string_pretty(&config::schema::schema())?;
@@ -46,8 +49,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What is in force to standard output, what is doubtful to standard error.
-fn check(file: &Path) -> anyhow::Result<ExitCode> {
+/// What is in force to standard output unless that is not wanted, what is doubtful to standard
+/// error.
+fn check(file: &Path, quiet: bool) -> anyhow::Result<ExitCode> {
     let loaded = Config::load(file)?;
     let mut err = io::stderr().lock();
     for (file, warning) in &loaded.warnings {
@@ -59,6 +63,9 @@ fn check(file: &Path) -> anyhow::Result<ExitCode> {
             err,
             "auditssh: warning: `serve` would refuse this here: {doubt}"
         )?;
+    }
+    if quiet {
+        return Ok(ExitCode::SUCCESS);
     }
     print(&serde_saphyr::to_string(&loaded.shown)?)
 }

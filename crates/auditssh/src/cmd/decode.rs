@@ -20,6 +20,8 @@ const AFTER_HELP: &str = "\
 Times for --since and --until are RFC 3339 (2026-01-31T12:00:00Z), Unix time in nanoseconds, or \
 a duration before the last message of the log (90s, 5m, 1h30m).
 
+docs/json.md describes every line of the JSON.
+
 Exit status:
   0  the log was read to its end: it is complete, was closed by recovery, or is still open
      (standard error says so, but for a complete one)

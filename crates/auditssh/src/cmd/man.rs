@@ -1,5 +1,7 @@
 //! `auditssh man`.
 
+mod page;
+
 use crate::cli;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -22,8 +24,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let directory = &args.directory;
+    let mut command = cli::command().disable_help_subcommand(true);
+    command.build();
     std::fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(cli::command(), directory))
+        .and_then(|()| page::write(&command, directory))
         .and_then(|()| std::fs::write(directory.join(DECODER.0), DECODER.1))
         .with_context(|| format!("manual pages cannot be written to {}", directory.display()))?;
     Ok(ExitCode::SUCCESS)

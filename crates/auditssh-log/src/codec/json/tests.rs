@@ -138,3 +138,18 @@ fn long_bytes_are_one_base64_string() {
         assert_eq!(out, format!("\"{whole}\"").into_bytes());
     }
 }
+
+#[test]
+fn the_documentation_names_every_type_and_its_examples_are_messages() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md");
+    let page = std::fs::read_to_string(file).expect("the page");
+    for (number, name, _) in Event::types() {
+        assert!(page.contains(&format!("`{name}`")), "{number} {name}");
+    }
+    let examples: Vec<&str> = page.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(examples.len() > 10);
+    for example in examples {
+        let message = read(example.as_bytes()).expect("a message");
+        assert_eq!(line(&message, Style::FULL), example);
+    }
+}

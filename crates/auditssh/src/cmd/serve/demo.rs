@@ -205,13 +205,27 @@ fn reachable(address: IpAddr) -> IpAddr {
 }
 
 /// So that the client knows the server without a question, and no earlier server of the same
-/// address is in the way. The option takes several files apart by blanks.
+/// address is in the way.
 fn known_hosts_option(file: &Path) -> String {
-    let text = file.display().to_string();
-    if text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '%' | '$' | '\\')) {
-        return String::new();
+    match file.to_str().and_then(configured) {
+        Some(file) => format!(" -o {}", quoted(&format!("UserKnownHostsFile={file}"))),
+        // The client asks whether it is the right server.
+        None => String::new(),
     }
-    format!(" -o {}", quoted(&format!("UserKnownHostsFile={text}")))
+}
+
+/// A path as ssh takes it for one file (ssh_config(5)), if it can be told that one at all.
+fn configured(path: &str) -> Option<String> {
+    // A variable is replaced however it is quoted; a line ends the option.
+    if path.contains("${") || path.contains(char::is_control) {
+        return None;
+    }
+    let path = path.replace('%', "%%");
+    if !path.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c)) {
+        return Some(path);
+    }
+    let path = path.replace('\\', "\\\\").replace('"', "\\\"");
+    Some(format!("\"{path}\""))
 }
 
 /// How the person can start this program: as it was started if it is in the search path.

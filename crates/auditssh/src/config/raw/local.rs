@@ -19,8 +19,9 @@ pub(crate) struct Local {
     /// The environment variables that a client may set; `*` and `?` stand for any text and any
     /// character.
     pub(crate) accept_env: Vec<String>,
-    /// With `user: self`, serve even if the server's own account is root. Whoever is recorded can
-    /// then end the recording.
+    /// Let programs run as root. With `user: self` a server that is root starts only then; with
+    /// `user: login` only then may accounts with uid 0 log in. Whoever is recorded as root can end
+    /// the recording.
     pub(crate) allow_root: bool,
 }
 

@@ -22,6 +22,22 @@ fn a_word_of_the_shell_is_quoted() {
 }
 
 #[test]
+fn the_client_is_told_the_file_of_known_hosts_whatever_it_is_called() {
+    for (path, expected) in [
+        ("/a/b", " -o UserKnownHostsFile=/a/b"),
+        ("/a b", " -o 'UserKnownHostsFile=\"/a b\"'"),
+        ("/it's", " -o 'UserKnownHostsFile=\"/it'\\''s\"'"),
+        (r#"/a"\b"#, r#" -o 'UserKnownHostsFile="/a\"\\b"'"#),
+        ("/100%", " -o 'UserKnownHostsFile=/100%%'"),
+        ("/$a", " -o 'UserKnownHostsFile=/$a'"),
+        ("/${a}", ""),
+        ("/a\nb", ""),
+    ] {
+        assert_eq!(known_hosts_option(Path::new(path)), expected, "{path}");
+    }
+}
+
+#[test]
 fn an_address_that_means_all_is_not_one_to_connect_to() {
     for (listened, reached) in [
         ("0.0.0.0", "127.0.0.1"),
