@@ -14,10 +14,10 @@ pub(crate) struct Local {
     /// The shell; without it the account's own.
     pub(crate) shell: Option<At<String>>,
     /// The programs behind subsystems: a map from a subsystem's name to a command line.
-    pub(crate) subsystems: BTreeMap<String, String>,
+    pub(crate) subsystems: At<BTreeMap<String, String>>,
     /// The environment variables that a client may set; `*` and `?` stand for any text and any
     /// character.
-    pub(crate) accept_env: Vec<String>,
+    pub(crate) accept_env: Vec<At<String>>,
     /// With `user: self`, serve even if the server's own account is root. Whoever is recorded can
     /// then end the recording.
     pub(crate) allow_root: bool,
@@ -28,8 +28,13 @@ impl Default for Local {
         Self {
             user: Account::default(),
             shell: None,
-            subsystems: BTreeMap::from([("sftp".into(), "/usr/lib/openssh/sftp-server".into())]),
-            accept_env: vec!["LANG".into(), "LC_*".into()],
+            subsystems: At::unplaced(BTreeMap::from([(
+                "sftp".into(),
+                "/usr/lib/openssh/sftp-server".into(),
+            )])),
+            accept_env: ["LANG", "LC_*"]
+                .map(|name| At::unplaced(name.into()))
+                .into(),
             allow_root: false,
         }
     }
