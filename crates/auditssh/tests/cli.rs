@@ -256,7 +256,7 @@ const WRONG: &[(&str, &str)] = &[
         "5",
         "1:1: a number stands here where a map of keys and values is wanted; an empty one is {}",
     ),
-    ("audit:", "1:7: `audit`: nothing stands here where a map"),
+    ("audit:", "1:6: `audit`: nothing stands here where a map"),
     (
         "audit: file",
         "1:8: `audit`: a text stands here where a map",
@@ -343,7 +343,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "audit: {format: audit, storage: s3, s3: {region: x}}",
-        "1:42: `audit.s3`: `bucket` is missing: name a bucket that exists",
+        "1:41: `audit.s3`: `bucket` is missing: name a bucket that exists",
     ),
     (
         "ssh: {listen: localhost:2222}",
