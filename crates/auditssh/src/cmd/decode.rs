@@ -161,7 +161,7 @@ fn print(
 const RECOVERED: &str = "the connection's end is not in the log: its server died, and the log was \
                          closed afterwards";
 const WRITTEN: &str = "the log is still being written";
-const LEFT: &str = "the log has no end: its server died, and no server writes it; the next start of \
-                    the server completes it, or `auditssh recover DIRECTORY`";
+const LEFT: &str = "the log has no end: its server died, no server writes it, and it is not recovered \
+                    yet; the next start of the server does that, or `auditssh recover DIRECTORY`";
 const UNKNOWN: &str = "the log has no end: it is still being written, or it was cut between two \
                        messages";
