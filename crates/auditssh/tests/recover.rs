@@ -142,8 +142,6 @@ fn a_log_that_a_crash_left_is_followed_to_where_it_ends() {
         said.contains("no server writes it") && said.contains("auditssh recover"),
         "{said}"
     );
-    assert_eq!(
-        output.stdout.iter().filter(|byte| **byte == b'\n').count(),
-        1
-    );
+    let lines = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(lines.lines().count(), 1, "{lines}");
 }
