@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness import keys, log, program
-from harness.log import CLOSE, DISCONNECT, STDIN, STDOUT
+from harness.log import CLOSE, DISCONNECT, EXIT_SIGNAL, STDIN, STDOUT
 from harness.wait import until
 
 
@@ -131,17 +131,23 @@ def test_the_end_does_not_wait_for_nothing(make_server):
 
 
 def test_a_second_signal_ends_at_once(make_server):
-    """The logs that are open then are recovered at the next start."""
+    """What runs in sessions is killed, whatever it ignores, and its end stands in the log."""
     server = make_server(limits={"shutdownGrace": "60s"}).start()
-    session = held(server)
+    stubborn = "trap '' HUP TERM INT; echo $$; while :; do sleep 1; done"
+    session = subprocess.Popen([*server.ssh(), stubborn], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    program_id = int(session.stdout.readline())
     server.process.send_signal(signal.SIGTERM)
     until(lambda: "SIGTERM" in server.said(), what="a word about the first")
-    server.process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    server.process.send_signal(signal.SIGINT)
     assert server.process.wait(20) == 1
+    assert time.monotonic() - begun < 5
     session.communicate(timeout=30)
-    assert len(server.open_logs()) == 1
-    server.start()
-    until(lambda: not server.open_logs(), what="recovery")
+    assert not os.path.exists(f"/proc/{program_id}")
+    assert not server.open_logs(), server.said()
+    recorded = server.log()
+    assert recorded.only(EXIT_SIGNAL)["signal"] == "KILL"
+    assert recorded.messages[-1].type == DISCONNECT
 
 
 def test_a_second_instance_is_refused(server):

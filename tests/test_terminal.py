@@ -1,10 +1,12 @@
 """A person at a terminal: OpenSSH's client under a pty of ours."""
 
 import io
+import signal
 
 import pexpect
 import pytest
 
+from harness import program
 from harness.log import CLOSE, CLOSE_WRITE, DISCONNECT, EXIT, IO, PTY, SHELL, STDERR, STDIN, STDOUT, WINDOW
 from harness.server import environment
 
@@ -132,3 +134,63 @@ def test_hanging_up_ends_what_runs(server, terminal):
     log = server.log()
     assert log.of(CLOSE) and log.messages[-1].type == DISCONNECT
     assert log.io(STDIN) == person.typed.getvalue()
+
+
+class Hashing:
+    """`auditssh hash-password` on a terminal."""
+
+    def __init__(self):
+        self.shown = io.BytesIO()
+        self.child = pexpect.spawn(program.path(), ["hash-password"], env=environment(), timeout=30)
+        self.child.logfile_read = self.shown
+        self.child.delaybeforesend = None
+
+    def asked(self, prompt: bytes, answer: str | None = None) -> None:
+        self.child.expect_exact(prompt)
+        assert self.child.waitnoecho(30), "what is typed is shown"
+        if answer is not None:
+            self.child.sendline(answer)
+
+    def ended(self) -> int:
+        """The exit status; the terminal shows again what is typed."""
+        self.child.expect(pexpect.EOF)
+        assert self.child.getecho(), "the terminal is left without echo"
+        self.child.close()
+        assert self.child.signalstatus is None
+        return self.child.exitstatus
+
+
+def test_a_password_is_asked_for_twice_without_echo():
+    hashing = Hashing()
+    hashing.asked(b"Password: ", "correct horse")
+    hashing.asked(b"The same again: ", "correct horse")
+    assert hashing.ended() == 0
+    shown = hashing.shown.getvalue()
+    assert b"$argon2id$v=19$" in shown and b"horse" not in shown
+
+
+def test_two_passwords_that_differ_are_not_hashed():
+    hashing = Hashing()
+    hashing.asked(b"Password: ", "correct horse")
+    hashing.asked(b"The same again: ", "correct house")
+    assert hashing.ended() == 1
+    shown = hashing.shown.getvalue()
+    assert b"differ" in shown and b"$argon2id" not in shown and b"correct" not in shown
+
+
+@pytest.mark.parametrize("prompt", [b"Password: ", b"The same again: "])
+def test_an_interrupted_question_leaves_the_terminal_as_it_was(prompt):
+    hashing = Hashing()
+    if prompt != b"Password: ":
+        hashing.asked(b"Password: ", "correct horse")
+    hashing.asked(prompt)
+    hashing.child.send("half a passw\x03")
+    assert hashing.ended() == 130
+    assert b"half" not in hashing.shown.getvalue()
+
+
+def test_a_signal_leaves_the_terminal_as_it_was():
+    hashing = Hashing()
+    hashing.asked(b"Password: ")
+    hashing.child.kill(signal.SIGTERM)
+    assert hashing.ended() == 143

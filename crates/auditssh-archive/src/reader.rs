@@ -13,23 +13,29 @@ mod tests;
 
 use crate::directory::is_id;
 use crate::span::Span;
+use crate::verify::is_written;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Flags, SEAL_LENGTH, Seal};
 use part::{Part, Rest, Wrapped};
 use skim::{Border, Skim};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tails::Tails;
 
 /// How often a growing log is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is asked whether a server still writes it.
+const ASK: Duration = Duration::from_secs(1);
 
 /// A log as a stream of bytes, what stands in its tails included.
 #[derive(Debug)]
 pub struct LogReader {
+    path: PathBuf,
+    /// When it was last seen that a server writes the log.
+    asked: Option<Instant>,
     file: Arc<File>,
     tails: Tails,
     follow: bool,
@@ -65,9 +71,9 @@ pub enum State {
 }
 
 impl LogReader {
-    /// Opens a log. With `follow` the stream ends with the log, and waits until then; without it
-    /// ends with the last message that is there now. What is no regular file (a pipe, say) is read
-    /// as it comes.
+    /// Opens a log. With `follow` the stream ends with the log, and waits until then, as long as a
+    /// server writes it; without it ends with the last message that is there now. What is no
+    /// regular file (a pipe, say) is read as it comes.
     pub fn open(path: &Path, follow: bool) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let is_file = file.metadata()?.is_file();
@@ -84,6 +90,8 @@ impl LogReader {
             _ => Tails::none(),
         };
         let mut reader = Self {
+            path: path.to_owned(),
+            asked: None,
             file: Arc::new(file),
             tails,
             follow,
@@ -152,7 +160,7 @@ impl LogReader {
             match part {
                 Some(part) => return Ok(Some(part)),
                 None if self.state != State::Reading => {}
-                None if written && self.follow => std::thread::sleep(PAUSE),
+                None if written && self.follow && self.is_live() => std::thread::sleep(PAUSE),
                 None if written && !self.tails.exist() => {}
                 None => self.state = self.end()?,
             }
@@ -163,6 +171,18 @@ impl LogReader {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether a server writes in the log's directory; asked now and then, since it takes a lock for
+    /// a moment. Who may not ask waits.
+    fn is_live(&mut self) -> bool {
+        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
+            if !is_written(&self.path).unwrap_or(true) {
+                return false;
+            }
+            self.asked = Some(Instant::now());
+        }
+        true
     }
 
     /// New messages in the tail of the chunk that is being written, as a member of their own.

@@ -43,6 +43,8 @@ pub struct Salvaged {
     pub others: u64,
     /// Whether the end of the log was found.
     pub ended: bool,
+    /// Whether the log bears the name of another connection.
+    pub renamed: bool,
 }
 
 /// Why nothing could be salvaged.
@@ -71,7 +73,25 @@ pub enum SalvageError {
 
 /// Reads `log` and the tails beside it and writes what can be had to `new`, which must not exist.
 /// If that fails `new` is removed. The damaged log is left as it is.
+///
+/// Messages are those of the connection that names the log; if there is none of it, since the log
+/// was renamed, those of the connection that its first proven message names.
 pub fn salvage(log: &Path, new: &Path) -> Result<Salvaged, SalvageError> {
+    let named = connection(log);
+    let is_named = named.is_some();
+    match salvage_of(named, log, new) {
+        Err(SalvageError::Nothing(_)) if is_named => {
+            let done = salvage_of(None, log, new)?;
+            Ok(Salvaged {
+                renamed: true,
+                ..done
+            })
+        }
+        done => done,
+    }
+}
+
+fn salvage_of(connection: Option<Text>, log: &Path, new: &Path) -> Result<Salvaged, SalvageError> {
     let read = |source| SalvageError::Read {
         path: log.to_owned(),
         source,
@@ -91,7 +111,7 @@ pub fn salvage(log: &Path, new: &Path) -> Result<Salvaged, SalvageError> {
         output,
         next: 0,
         member: 0,
-        connection: connection(log),
+        connection,
         budget: Budget::default(),
         done: Salvaged::default(),
     };

@@ -25,10 +25,50 @@ pub struct Identity {
     pub restrictions: Restrictions,
 }
 
-/// Why a backend can't serve; the text is for the user and the log.
+/// Why a backend can't serve. The text is for logs: it may tell an administrator what to change,
+/// which is no user's business.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
+#[error("{reason}")]
+pub struct Refused {
+    reason: String,
+    public: bool,
+}
+
+impl Refused {
+    /// What a user is told in place of the reason.
+    const NEUTRAL: &str =
+        "no session can be had here; ask the server's administrator, whose log has the reason";
+
+    /// For a reason that users are not told.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            public: false,
+        }
+    }
+
+    /// For a reason that users are told.
+    pub fn told(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            public: true,
+        }
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// What the user is told.
+    pub fn for_user(&self) -> &str {
+        if self.public {
+            &self.reason
+        } else {
+            Self::NEUTRAL
+        }
+    }
+}
 
 /// A place where programs run.
 #[async_trait]

@@ -152,6 +152,9 @@ impl Watch<'_> {
                 () = sleep_until(leave_at), if told => {
                     return self.end("the server is shutting down").await;
                 }
+                () = self.shared.hurry.cancelled() => {
+                    return self.end("the server is shutting down").await;
+                }
                 () = self.link.line.closing(), if hang_up.is_none() => {
                     hang_up = Some(Instant::now() + HANG_UP);
                 }

@@ -41,10 +41,7 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address can't be listened on.
-    #[error(
-        "{address} can't be listened on: {reason}; end what listens there (`ss -ltnp`), or choose \
-         another address by `ssh.listen` or --listen"
-    )]
+    #[error("{address} can't be listened on: {reason}; {}", remedy(address.port(), reason))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -54,6 +51,25 @@ pub enum ServeError {
     /// A setting that can't be served.
     #[error("{0}")]
     Settings(String),
+}
+
+/// What can be done about an address that can't be listened on.
+fn remedy(port: u16, reason: &io::Error) -> String {
+    let another = "choose another address by `ssh.listen` or --listen";
+    match reason.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("end what listens there (`ss -ltnp`), or {another}")
+        }
+        io::ErrorKind::AddrNotAvailable => format!(
+            "this machine has no such address (`ip address` lists what it has; 0.0.0.0 and [::] \
+             stand for all of them); {another}"
+        ),
+        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => format!(
+            "ports below 1024 are for root, or for who has the capability CAP_NET_BIND_SERVICE \
+             (`AmbientCapabilities=` of systemd); {another}, with a port from 1024 on"
+        ),
+        _ => another.to_owned(),
+    }
 }
 
 /// A server that listens and does not accept yet.
@@ -70,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) door: Door,
     /// The server ends.
     pub(crate) shutdown: CancellationToken,
+    /// It ends without the time that sessions are given for that.
+    pub(crate) hurry: CancellationToken,
     archive: Archive,
     gate: Arc<Gate>,
     connections: Arc<Semaphore>,
@@ -109,10 +127,17 @@ impl Server {
         }
         let limits = &settings.limits;
         let connections = match limits.connections {
-            0 => descriptors::connections(descriptors),
+            0 => {
+                let derived = descriptors::connections(descriptors);
+                tracing::info!(
+                    connections = derived,
+                    descriptors,
+                    "limits.connections follows from how many files may be open (`ulimit -n`)"
+                );
+                derived
+            }
             number => number.min(Semaphore::MAX_PERMITS),
         };
-        tracing::debug!(descriptors, connections, "limits in force");
         let checks = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
             counters: Arc::default(),
@@ -122,6 +147,7 @@ impl Server {
                 checks: Arc::new(Semaphore::new(checks)),
             },
             shutdown: CancellationToken::new(),
+            hurry: CancellationToken::new(),
             archive,
             gate: Gate::new(limits),
             connections: Arc::new(Semaphore::new(connections)),
@@ -144,6 +170,11 @@ impl Server {
     /// What happens is counted here.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.shared.counters)
+    }
+
+    /// Cancelled, it takes the time from sessions that they are given at the end.
+    pub fn hurry(&self) -> CancellationToken {
+        self.shared.hurry.clone()
     }
 
     /// What new connections are served by.
@@ -221,4 +252,30 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
         return fail("limits.channelBuffer: between 256 KiB and 1 GiB is wanted");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_remedy() {
+        for (port, number, expected) in [
+            (22, rustix::io::Errno::ACCESS, "CAP_NET_BIND_SERVICE"),
+            (2222, rustix::io::Errno::ADDRINUSE, "ss -ltnp"),
+            (2222, rustix::io::Errno::ADDRNOTAVAIL, "ip address"),
+            (2222, rustix::io::Errno::ACCESS, "ssh.listen"),
+        ] {
+            let error = ServeError::Listen {
+                address: ([192, 0, 2, 1], port).into(),
+                reason: number.into(),
+            };
+            let text = error.to_string();
+            assert!(
+                text.contains(expected) && text.contains("--listen"),
+                "{text}"
+            );
+            assert_eq!(text.contains("below 1024"), port == 22, "{text}");
+        }
+    }
 }

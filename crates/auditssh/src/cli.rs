@@ -14,7 +14,7 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const FAILURE: u8 = 1;
 /// A log is cut, altered or damaged.
 pub(crate) const DAMAGED: u8 = 2;
-/// `verify` could not check; `serve` or `upload` found another instance on its directory.
+/// `verify` could not check; `serve`, `upload` or `recover` found another instance on its directory.
 pub(crate) const UNABLE: u8 = 3;
 /// Whoever read the output went away: what a shell reports of a program that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + 13;
@@ -26,7 +26,7 @@ Exit status:
      verify: a log is still open, was recovered after a crash, or is not AuditSSH's own
   2  a log is cut, altered or damaged
   3  verify: something could not be checked;
-     serve, upload: another instance uses the same log directory";
+     serve, upload, recover: another instance uses the same log directory";
 
 /// AuditSSH: an SSH server that writes everything down.
 ///

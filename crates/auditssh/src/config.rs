@@ -2,10 +2,12 @@
 //! checked, once, into what the parts of the server are told.
 
 mod at;
+mod bounds;
 mod check;
 mod duration;
 mod error;
 mod one_or_many;
+mod outline;
 pub(crate) mod raw;
 mod read;
 pub(crate) mod schema;
@@ -14,3 +16,5 @@ mod size;
 
 pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Loaded, Ssh};
 pub(crate) use duration::Span;
+pub(crate) use error::nearest;
+pub(crate) use one_or_many::Address;

@@ -86,6 +86,9 @@ fn wrong_usage_has_a_status_of_its_own() {
         (&["serve", "--sing"][..], 1),
         (&["serve", "--config", "a", "--data-dir", "b"][..], 1),
         (&["serve", "--listen", "localhost"][..], 1),
+        (&["serve", "--listen", "localhost:2222"][..], 1),
+        (&["decode", "--type", "exce", "log"][..], 1),
+        (&["decode", "--channel", "first", "log"][..], 1),
         (&["completions", "tcsh"][..], 1),
         // 1 and 2 are verdicts there.
         (&["verify"][..], 3),
@@ -97,6 +100,32 @@ fn wrong_usage_has_a_status_of_its_own() {
             output.stdout.is_empty() && !output.stderr.is_empty(),
             "{arguments:?}"
         );
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_with_what_is_wanted() {
+    for (arguments, expected) in [
+        (
+            &["serve", "--listen", "localhost:2222"][..],
+            "a host name stands where an address is wanted",
+        ),
+        (&["serve", "--listen", "::1"], "the port is missing"),
+        (&["serve", "--listen", "22"], "the address is missing"),
+        (&["decode", "--type", "exce", "log"], "did you mean `exec`?"),
+        (&["decode", "--type", "zebra", "log"], "auth_password"),
+        (
+            &["decode", "--channel", "first", "log"],
+            "a channel is a number",
+        ),
+        (&["decode", "--since", "now", "log"], "2026-01-31 12:00"),
+    ] {
+        let said = stderr(&run(arguments));
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    let help = stdout(&run(&["decode", "--help"]));
+    for word in ["auth_password (", "exec (", "milliseconds (13)", "#0"] {
+        assert!(help.contains(word), "{word}");
     }
 }
 
@@ -210,7 +239,8 @@ fn a_configuration_is_checked_without_showing_its_secrets() {
     assert_eq!(status(&run(&["config", "check", &again])), 0);
 
     let bad = configuration(directory.path(), "audit:\n  fromat: audit\n");
-    let expected = format!("auditssh: {bad}:2:3: unknown key `fromat`; did you mean `format`?\n");
+    let expected =
+        format!("auditssh: {bad}:2:3: unknown key `audit.fromat`; did you mean `format`?\n");
     for arguments in [
         &["config", "check", &bad][..],
         &["config", "check", "-q", &bad],
@@ -219,6 +249,218 @@ fn a_configuration_is_checked_without_showing_its_secrets() {
         assert_eq!(status(&output), 1);
         assert_eq!(stderr(&output), expected);
         assert!(output.stdout.is_empty());
+    }
+}
+
+/// Wrong configurations, and what is said of each behind the name of its file.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "audit",
+        "1:1: a text stands here where a map of keys and values is wanted; an empty one is {}",
+    ),
+    (
+        "[]",
+        "1:1: a list stands here where a map of keys and values is wanted; an empty one is {}",
+    ),
+    (
+        "5",
+        "1:1: a number stands here where a map of keys and values is wanted; an empty one is {}",
+    ),
+    ("audit:", "1:6: `audit`: nothing stands here where a map"),
+    (
+        "audit: file",
+        "1:8: `audit`: a text stands here where a map",
+    ),
+    (
+        "audit: {enable: 1}",
+        "1:17: `audit.enable`: a number stands here where true or false is wanted",
+    ),
+    (
+        "audit: {enable: []}",
+        "1:17: `audit.enable`: a list stands here where true or false is wanted",
+    ),
+    (
+        "audit: {format: {audit: {}}}",
+        "1:17: `audit.format`: a map stands here where one of none, audit, binary, asciinema is wanted",
+    ),
+    (
+        "audit: {format: [audit]}",
+        "1:17: `audit.format`: a list stands here where one of none,",
+    ),
+    (
+        "audit: {format: Audit}",
+        "1:17: `audit.format`: unknown value `Audit`; did you mean `audit`?",
+    ),
+    (
+        "audit: {format: audit, storage: {file: /var/log}}",
+        "1:33: `audit.storage`: a map stands here where one of none, file, s3 is wanted",
+    ),
+    (
+        "audit: {format: audit, type: fiel}",
+        "1:30: `audit.type`: unknown value `fiel`; did you mean `file`?",
+    ),
+    (
+        "audit: {intercept: all}",
+        "1:20: `audit.intercept`: a text stands here where a map",
+    ),
+    (
+        "audit: {intercept: {stdin: {}}}",
+        "1:28: `audit.intercept.stdin`: a map stands here where one of false, true, echoed is wanted",
+    ),
+    (
+        "audit: {file: /var/log}",
+        "1:15: `audit.file`: a text stands here where a map",
+    ),
+    (
+        "audit: {file: {directory: [/var/log]}}",
+        "1:27: `audit.file.directory`: a list stands here where a text is wanted",
+    ),
+    (
+        "audit: {file: {group: {name: adm}}}",
+        "1:23: `audit.file.group`: a map stands here where a text is wanted",
+    ),
+    (
+        "audit: {sync: yes}",
+        "1:15: `audit.sync`: unknown value `yes`; known here: none, interval, always",
+    ),
+    (
+        "audit: {syncInterval: [1s]}",
+        "1:23: `audit.syncInterval`: a list stands here where a duration such as 60s or 1m30s is wanted",
+    ),
+    (
+        "audit: {syncInterval: 1}",
+        "1:23: `audit.syncInterval`: 1ns is out of bounds: it must lie between 10ms and 1h",
+    ),
+    (
+        "audit: {onFailure: [terminate]}",
+        "1:20: `audit.onFailure`: a list stands here where one of terminate, continue is wanted",
+    ),
+    (
+        "audit: {s3: {tags: [a]}}",
+        "1:20: `audit.s3.tags`: a list stands here where a map",
+    ),
+    (
+        "audit: {s3: {parallelUploads: many}}",
+        "1:31: `audit.s3.parallelUploads`: a text stands here where a whole number from 1 to 1000 is wanted",
+    ),
+    (
+        "audit: {s3: {parallelUploads: 5000}}",
+        "1:31: `audit.s3.parallelUploads`: 5000 is out of bounds: it must lie between 1 and 1000",
+    ),
+    (
+        "audit: {s3: {objectLock: {mode: {}}}}",
+        "1:33: `audit.s3.objectLock.mode`: a map stands here where one of GOVERNANCE, COMPLIANCE is wanted",
+    ),
+    (
+        "audit: {format: audit, storage: s3, s3: {region: x}}",
+        "1:41: `audit.s3`: `bucket` is missing: name a bucket that exists",
+    ),
+    (
+        "ssh: {listen: localhost:2222}",
+        "1:15: `ssh.listen`: a host name stands where an address is wanted",
+    ),
+    (
+        "ssh: {listen: 2222}",
+        "1:15: `ssh.listen`: a number stands here where a text or a list of texts is wanted",
+    ),
+    (
+        "ssh: {listen: [127.0.0.1]}",
+        "1:16: `ssh.listen[1]`: the port is missing",
+    ),
+    (
+        "ssh: {hostkeys: /etc/key}",
+        "1:17: `ssh.hostkeys`: a text stands here where a list is wanted; an empty one is []",
+    ),
+    (
+        "ssh: {banner: [hello]}",
+        "1:15: `ssh.banner`: a list stands here where a text is wanted",
+    ),
+    (
+        "ssh: {clientAliveCountMax: -3}",
+        "1:28: `ssh.clientAliveCountMax`: a negative number stands here where a whole number from 1 to 1000 is wanted",
+    ),
+    (
+        "ssh: {rekeyLimit: 1GB}",
+        "1:19: `ssh.rekeyLimit`: not a size",
+    ),
+    (
+        "users: [alice]",
+        "1:8: `users`: a list stands here where a map",
+    ),
+    (
+        "users: {alice: secret}",
+        "1:16: `users.alice`: a text stands here where a map",
+    ),
+    (
+        "users: {alice: {authorizedKeys: {a: b}}}",
+        "1:33: `users.alice.authorizedKeys`: a map stands here where a list is wanted",
+    ),
+    (
+        "users: {alice: {authorizedKeys: [ssh-ed25519]}}",
+        "1:34: `users.alice.authorizedKeys[1]`: ",
+    ),
+    (
+        "usersFile: [a]",
+        "1:12: `usersFile`: a list stands here where a text is wanted",
+    ),
+    (
+        "backend: {local: {}}",
+        "1:10: `backend`: a map stands here where `local` is wanted",
+    ),
+    (
+        "local: {subsystems: [sftp]}",
+        "1:21: `local.subsystems`: a list stands here where a map",
+    ),
+    (
+        "local: {acceptEnv: LANG}",
+        "1:20: `local.acceptEnv`: a text stands here where a list",
+    ),
+    (
+        "local: {acceptEnv: [LANG=C]}",
+        "1:21: `local.acceptEnv[1]`: the name of a variable is wanted here",
+    ),
+    (
+        "geoip: {provider: {maxmind: x}}",
+        "1:19: `geoip.provider`: a map stands here where one of dummy, maxmind is wanted",
+    ),
+    (
+        "log: {level: 3}",
+        "1:14: `log.level`: unknown value `3`; known here: error, warning, info, debug, trace",
+    ),
+    (
+        "limits: {connections: 1e3}",
+        "1:23: `limits.connections`: a very large number stands here where a whole number from 0 to 1000000 is wanted",
+    ),
+    (
+        "log: {}\n---\nlog: {}\n",
+        "a second YAML document begins here, but a configuration is one document",
+    ),
+];
+
+#[test]
+fn every_wrong_configuration_is_told_with_place_key_and_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    for &(text, expected) in WRONG {
+        let file = configuration(directory.path(), text);
+        let output = run(&["config", "check", &file]);
+        assert_eq!(status(&output), 1, "{text}");
+        let said = stderr(&output);
+        assert!(
+            said.starts_with(&format!("auditssh: {file}:")),
+            "{text}: {said}"
+        );
+        assert!(said.contains(expected), "{text}: {said}");
+        for word in [
+            "externally",
+            "enum",
+            "expected",
+            "serde",
+            "mapping",
+            "scalar",
+            "u64",
+        ] {
+            assert!(!said.contains(word), "{text}: {said}");
+        }
     }
 }
 

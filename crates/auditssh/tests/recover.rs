@@ -73,8 +73,14 @@ fn a_live_directory_is_refused() {
     crashed(directory.path());
     let lock = std::fs::File::open(directory.path()).unwrap();
     lock.lock().unwrap();
-    let (code, text) = run(directory.path(), &["recover", "."]);
-    assert_eq!((code, text.as_str()), (1, ""));
+    let output = Command::new(env!("CARGO_BIN_EXE_auditssh"))
+        .args(["recover".as_ref(), directory.path().as_os_str()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("a server uses this directory"), "{said}");
+    assert!(output.stdout.is_empty());
     assert!(directory.path().join(format!(".{ID}.tail0")).exists());
 }
 
@@ -96,4 +102,46 @@ fn a_salvaged_log_tells_that_it_is_one() {
     assert!(text.contains("messages are missing (GAP)"), "{text}");
     assert_eq!(run(&["salvage", ID]).0, 1, "never overwritten");
     assert_eq!(run(&["salvage", ID, "-o", "other"]).0, 0);
+}
+
+#[test]
+fn a_whole_log_under_the_name_of_another_is_salvaged() {
+    let directory = tempfile::tempdir().unwrap();
+    crashed(directory.path());
+    let run = |arguments: &[&str]| run(directory.path(), arguments);
+    assert_eq!(run(&["recover", "."]).0, 0);
+    let other = ID.replace('0', "7");
+    std::fs::copy(directory.path().join(ID), directory.path().join(&other)).unwrap();
+    let (code, text) = run(&["salvage", &other]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(
+        text,
+        format!(
+            "{other}.salvaged: 1 messages proven, of another connection than the log's name says\n"
+        )
+    );
+    let (code, text) = run(&["salvage", ID]);
+    assert_eq!(
+        (code, text),
+        (0, format!("{ID}.salvaged: 1 messages proven\n"))
+    );
+}
+
+#[test]
+fn a_log_that_a_crash_left_is_followed_to_where_it_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    crashed(directory.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_auditssh"))
+        .current_dir(directory.path())
+        .args(["decode", "--follow", ID])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("no server writes it") && said.contains("auditssh recover"),
+        "{said}"
+    );
+    let lines = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(lines.lines().count(), 1, "{lines}");
 }

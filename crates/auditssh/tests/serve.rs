@@ -174,6 +174,50 @@ fn a_port_in_use_is_named() {
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains(&address) && said.contains("in use"), "{said}");
+    assert!(said.contains("ss -ltnp"), "{said}");
+}
+
+#[test]
+fn an_address_of_another_machine_is_named_with_a_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = program()
+        .args(["serve", "--listen", "192.0.2.1:2222"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("192.0.2.1:2222") && said.contains("no such address"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_was_counted_is_told_when_asked_and_at_the_end() {
+    let mut demo = Demo::start(|_, _| {});
+    drop(TcpStream::connect(demo.address).unwrap());
+    let counted = |demo: &Demo| demo.log().matches("counted of connections").count();
+    let until = Instant::now() + PATIENCE;
+    while counted(&demo) == 0 || !demo.log().contains("connections=1") {
+        assert!(Instant::now() < until, "{}", demo.log());
+        demo.signal(Signal::SIGUSR1);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let before = counted(&demo);
+    demo.signal(Signal::SIGTERM);
+    assert_eq!(demo.ended().code(), Some(0));
+    let log = demo.log();
+    assert!(counted(&demo) > before, "{log}");
+    assert!(
+        log.contains("counted of logs") && log.contains("begun=1"),
+        "{log}"
+    );
+    assert!(
+        !log.contains("panics") && !log.contains("counted of uploads"),
+        "{log}"
+    );
+    assert!(log.contains("limits.connections follows from"), "{log}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long children on a terminal that outlive the main process are still listened to.
@@ -146,6 +147,8 @@ pub struct Local {
 struct Shared {
     settings: Settings,
     tasks: TaskTracker,
+    /// Whatever runs is killed.
+    kill: CancellationToken,
 }
 
 impl Local {
@@ -169,8 +172,14 @@ impl Local {
             shared: Arc::new(Shared {
                 settings,
                 tasks: TaskTracker::new(),
+                kill: CancellationToken::new(),
             }),
         })
+    }
+
+    /// Kills what runs in sessions, at once: their process groups, and jobs of shells.
+    pub fn kill(&self) {
+        self.shared.kill.cancel();
     }
 
     /// Waits until every process whose session is gone has been ended and collected: at most
@@ -188,8 +197,11 @@ impl Backend for Local {
         let user = identity.user.clone();
         let account = tokio::task::spawn_blocking(move || shared.account(&user))
             .await
-            .map_err(|error| Refused(format!("looking up the account failed: {error}")))?
-            .map_err(|error| Refused(error.to_string()))?;
+            .map_err(|error| Refused::new(format!("looking up the account failed: {error}")))?
+            .map_err(|error| match error {
+                AccountError::NoLogin(text) => Refused::told(text),
+                other => Refused::new(other.to_string()),
+            })?;
         Ok(Box::new(LocalConnection {
             shared: self.shared.clone(),
             login: Arc::new(Login { identity, account }),

@@ -136,19 +136,19 @@ async fn admitted(
     room: OwnedSemaphorePermit,
     accepted: Instant,
 ) {
-    let Some(pass) = shared.gate.enter(remote.ip()).await else {
-        shared.counters.refused_unauthenticated.add();
-        let why = format!(
-            "too many that are not logged in, the last from {}",
-            remote.ip()
-        );
-        warn(
-            &shared.notices,
-            |all| &all.gate,
-            "a connection was refused",
-            &why,
-        );
-        return refuse_at_once(&shared, &tcp);
+    let pass = match shared.gate.enter(remote.ip()).await {
+        Ok(pass) => pass,
+        Err(full) => {
+            shared.counters.refused_unauthenticated.add();
+            let why = format!("{full}, the last from {}", remote.ip());
+            warn(
+                &shared.notices,
+                |all| &all.gate,
+                "a connection was refused",
+                &why,
+            );
+            return refuse_at_once(&shared, &tcp);
+        }
     };
     match shared.archive.create().await {
         Ok(recorder) => {

@@ -36,6 +36,20 @@ pub(crate) struct Pass {
     source: Source,
 }
 
+/// Why nobody is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Full {
+    #[error("too many connections that are not logged in (limits.unauthenticated)")]
+    Overall,
+    #[error(
+        "too many connections of one source that are not logged in \
+         (limits.unauthenticatedPerSource)"
+    )]
+    Source,
+    #[error("too many connections wait for room already (limits.unauthenticated)")]
+    Waiting,
+}
+
 impl Gate {
     pub(super) fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
@@ -47,35 +61,39 @@ impl Gate {
         })
     }
 
-    /// Lets one in, if need be after a while; `None` if there was no room, or too many waited
-    /// for it already.
-    pub(super) async fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
+    /// Lets one in, if need be after a while; not if there was no room, or too many waited for it
+    /// already.
+    pub(super) async fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Pass, Full> {
         let source = Source::of(address);
-        if let Some(pass) = self.try_enter(source) {
-            return Some(pass);
+        if let Ok(pass) = self.try_enter(source) {
+            return Ok(pass);
         }
-        let _waiting = Waiting::begin(self)?;
+        let _waiting = Waiting::begin(self).ok_or(Full::Waiting)?;
         let until = Instant::now() + self.wait;
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            if let Some(pass) = self.try_enter(source) {
-                return Some(pass);
-            }
-            timeout_at(until, left).await.ok()?;
+            let full = match self.try_enter(source) {
+                Ok(pass) => return Ok(pass),
+                Err(full) => full,
+            };
+            timeout_at(until, left).await.map_err(|_| full)?;
         }
     }
 
-    fn try_enter(self: &Arc<Self>, source: Source) -> Option<Pass> {
+    fn try_enter(self: &Arc<Self>, source: Source) -> Result<Pass, Full> {
         let mut inside = self.inside();
         let here = inside.by_source.get(&source).copied().unwrap_or(0);
-        if inside.all >= self.overall || here >= self.per_source {
-            return None;
+        if here >= self.per_source {
+            return Err(Full::Source);
+        }
+        if inside.all >= self.overall {
+            return Err(Full::Overall);
         }
         inside.all += 1;
         inside.by_source.insert(source, here + 1);
-        Some(Pass {
+        Ok(Pass {
             gate: Arc::clone(self),
             source,
         })
@@ -157,9 +175,10 @@ mod tests {
             gate.enter(ip("10.0.0.1")).await.unwrap(),
         );
         let before = Instant::now();
-        assert!(gate.enter(ip("::ffff:10.0.0.1")).await.is_none());
+        let refused = gate.enter(ip("::ffff:10.0.0.1")).await;
+        assert_eq!(refused.unwrap_err(), Full::Source);
         assert!(before.elapsed() >= WAIT);
-        assert!(gate.enter(ip("10.0.0.2")).await.is_some());
+        assert!(gate.enter(ip("10.0.0.2")).await.is_ok());
     }
 
     #[tokio::test]
@@ -168,7 +187,7 @@ mod tests {
         let first = gate.enter(ip("10.0.0.1")).await.unwrap();
         let waiting = {
             let gate = Arc::clone(&gate);
-            tokio::spawn(async move { gate.enter(ip("10.0.0.2")).await.is_some() })
+            tokio::spawn(async move { gate.enter(ip("10.0.0.2")).await.is_ok() })
         };
         tokio::time::sleep(WAIT / 3).await;
         drop(first);
@@ -192,7 +211,8 @@ mod tests {
             .collect();
         tokio::time::sleep(WAIT / 6).await;
         let before = Instant::now();
-        assert!(gate.enter(ip("10.0.0.1")).await.is_none());
+        let refused = gate.enter(ip("10.0.0.1")).await;
+        assert_eq!(refused.unwrap_err(), Full::Waiting);
         assert!(before.elapsed() < WAIT / 3);
         drop(waiting);
     }

@@ -114,7 +114,9 @@ impl Link {
         let way: Way = async move {
             match tokio::time::timeout(limit, backend.connect(identity)).await {
                 Ok(connection) => connection.map(Arc::from),
-                Err(_) => Err(Refused(format!("no answer within {limit:?}"))),
+                Err(_) => Err(Refused::new(format!(
+                    "no answer within {limit:?} (limits.backendOpen)"
+                ))),
             }
         }
         .boxed()
@@ -139,15 +141,14 @@ impl Link {
     async fn backend_failed(&self, refused: &Refused) {
         tracing::warn!(
             connection = self.recorder.connection_id(),
-            reason = refused.0,
+            reason = refused.reason(),
             "the backend refused the user"
         );
-        let reason = refused.0.clone();
         let event = Event::HandshakeFailed(HandshakeFailed {
-            reason: reason.clone().into(),
+            reason: refused.reason().into(),
         });
         if self.record(event).await.is_ok() {
-            self.disconnect(&reason).await;
+            self.disconnect(refused.for_user()).await;
         }
     }
 

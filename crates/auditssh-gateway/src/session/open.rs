@@ -96,9 +96,10 @@ async fn open(
                 reply.accept().await;
             }
         }
-        Err(Refused(reason)) => {
-            if link.record(failed(number, SESSION, &reason)).await.is_ok() {
-                reply.refuse(reason).await;
+        Err(refused) => {
+            let event = failed(number, SESSION, refused.reason());
+            if link.record(event).await.is_ok() {
+                reply.refuse(refused.for_user().to_owned()).await;
             }
         }
     }
@@ -106,13 +107,23 @@ async fn open(
 
 async fn backend_session(link: &Link) -> Result<Box<dyn Session>, Refused> {
     let Some(way) = link.way() else {
-        return Err(Refused("nobody is logged in".to_owned()));
+        return Err(Refused::new("nobody is logged in".to_owned()));
     };
     let connection = way.await?;
     let limit = link.settings.limits.backend_open;
-    tokio::time::timeout(limit, connection.open_session())
-        .await
-        .unwrap_or_else(|_| Err(Refused(format!("no session within {limit:?}"))))
+    let opened = tokio::time::timeout(limit, connection.open_session()).await;
+    let late = |_| {
+        Err(Refused::new(format!(
+            "no session within {limit:?} (limits.backendOpen)"
+        )))
+    };
+    opened.unwrap_or_else(late).inspect_err(|refused| {
+        tracing::warn!(
+            connection = link.recorder.connection_id(),
+            reason = refused.reason(),
+            "the backend refused a session"
+        );
+    })
 }
 
 fn failed(number: u64, kind: &str, reason: &str) -> Entry {

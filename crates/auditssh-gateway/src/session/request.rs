@@ -191,12 +191,12 @@ impl Channel {
         request_id: u64,
         result: Result<(), Refused>,
     ) -> Result<bool, Ended> {
-        let Err(Refused(reason)) = result else {
+        let Err(refused) = result else {
             return Ok(true);
         };
         let event = Event::RequestFailed(RequestFailed {
             request_id,
-            reason: reason.into(),
+            reason: refused.reason().into(),
         });
         link.record(self.entry(event)).await?;
         Ok(false)
@@ -213,12 +213,12 @@ impl State {
     fn open(&mut self) -> Result<&mut Box<dyn Session>, Refused> {
         self.session
             .as_mut()
-            .ok_or_else(|| Refused("the channel is closed".to_owned()))
+            .ok_or_else(|| Refused::new("the channel is closed".to_owned()))
     }
 
     fn before_start(&mut self) -> Result<&mut Box<dyn Session>, Refused> {
         if self.started {
-            return Err(Refused("a program was already started".to_owned()));
+            return Err(Refused::new("a program was already started".to_owned()));
         }
         self.open()
     }
@@ -243,12 +243,12 @@ impl State {
             return self.before_start();
         };
         link.counters.refused_requests.add();
-        Err(Refused(reason.to_owned()))
+        Err(Refused::new(reason.to_owned()))
     }
 }
 
 fn refused<T>(reason: &str) -> Result<T, Refused> {
-    Err(Refused(reason.to_owned()))
+    Err(Refused::new(reason.to_owned()))
 }
 
 fn named(program: &Program, request_id: u64) -> Event {
@@ -277,7 +277,7 @@ fn too_long(link: &Link, program: &Program) -> Option<Refused> {
         _ => return None,
     };
     link.counters.refused_requests.add();
-    Some(Refused(reason.to_owned()))
+    Some(Refused::new(reason.to_owned()))
 }
 
 async fn started(
@@ -296,7 +296,7 @@ async fn timely<T>(
     let limit = link.settings.limits.backend_request;
     let result = link.unless_over(tokio::time::timeout(limit, call)).await?;
     Ok(result.unwrap_or_else(|_| {
-        Err(Refused(format!(
+        Err(Refused::new(format!(
             "the backend gave no answer within {limit:?}"
         )))
     }))

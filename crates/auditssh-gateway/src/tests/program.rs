@@ -29,7 +29,7 @@ pub(super) struct Programs {
 impl Backend for Arc<Programs> {
     async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused> {
         if identity.user == "nowhere" {
-            return Err(Refused("there is no place for you".to_owned()));
+            return Err(Refused::new("there is no place for you".to_owned()));
         }
         Ok(Box::new(Place(Arc::clone(self))))
     }
@@ -95,7 +95,7 @@ impl Session for Seat {
 
     async fn start(&mut self, program: Program) -> Result<Process, Refused> {
         let Program::Exec(command) = program else {
-            return Err(Refused("only commands".to_owned()));
+            return Err(Refused::new("only commands".to_owned()));
         };
         let command = String::from_utf8(command.to_vec()).unwrap();
         self.note(format!("exec {command}"));
@@ -157,7 +157,7 @@ fn start(
             .boxed(),
             ..quick(silent(), Exit::Status(0))
         },
-        other => return Err(Refused(format!("no program {other}"))),
+        other => return Err(Refused::new(format!("no program {other}"))),
     })
 }
 

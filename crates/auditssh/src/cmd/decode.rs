@@ -17,8 +17,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
-Times for --since and --until are RFC 3339 (2026-01-31T12:00:00Z), Unix time in nanoseconds, or \
-a duration before the last message of the log (90s, 5m, 1h30m).
+Times for --since and --until are RFC 3339 (2026-01-31T12:00:00Z), a date with or without a time in \
+the local time zone (2026-01-31 12:00), a duration before the last message of the log (90s, 5m, \
+1h30m), or Unix time: in seconds (10 digits), milliseconds (13), microseconds (16) or nanoseconds \
+(19).
 
 docs/json.md describes every line of the JSON.
 
@@ -57,11 +59,13 @@ pub(crate) struct Args {
     /// Write times in JSON as RFC 3339 text: many readers round nanosecond numbers
     #[arg(long, conflicts_with = "text")]
     rfc3339: bool,
-    /// Only messages of these channels
-    #[arg(long, value_name = "N")]
+    /// Only messages of this channel: its number, as `channelId` in JSON or #0 in text; may be given
+    /// several times
+    #[arg(long, value_name = "N", value_parser = filter::channel)]
     channel: Vec<u64>,
-    /// Only messages of these types: numbers, or names as in `typeId`
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Only messages of this type: its name, as `typeId` in JSON, or its number; may be given
+    /// several times
+    #[arg(long = "type", value_name = "TYPE", long_help = types())]
     types: Vec<Type>,
     /// Only messages from this time on
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
@@ -69,9 +73,17 @@ pub(crate) struct Args {
     /// Only messages up to this time
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     until: Option<When>,
-    /// Go on until the log ends, as it is written
+    /// Go on until the log ends, as it is written; if no server writes it, stop where it ends now
     #[arg(long, short)]
     follow: bool,
+}
+
+fn types() -> String {
+    format!(
+        "Only messages of this type: its name, as `typeId` in JSON, or its number; may be given \
+         several times. There are {}.",
+        filter::types()
+    )
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -151,6 +163,7 @@ fn print(
 const RECOVERED: &str = "the connection's end is not in the log: its server died, and the log was \
                          closed afterwards";
 const WRITTEN: &str = "the log is still being written";
-const LEFT: &str = "the log has no end: its server died, and it is not recovered yet";
+const LEFT: &str = "the log has no end: its server died, no server writes it, and it is not recovered \
+                    yet; the next start of the server does that, or `auditssh recover DIRECTORY`";
 const UNKNOWN: &str = "the log has no end: it is still being written, or it was cut between two \
                        messages";

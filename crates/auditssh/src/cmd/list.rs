@@ -28,6 +28,9 @@ const PAGE: usize = 64;
 ///
 /// Of a bucket, s3://BUCKET/PREFIX, every log is downloaded.
 ///
+/// On a terminal long cells are shortened to fit its width, which ends them with `…`. What goes into
+/// a file or a pipe is never shortened.
+///
 /// Exits with 0, or with 1 if the directory or the bucket cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,12 +44,16 @@ pub(crate) struct Args {
     /// Print a JSON object for each log instead
     #[arg(long)]
     json: bool,
+    /// Shorten nothing on a terminal either
+    #[arg(long, conflicts_with = "json")]
+    wide: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let mut table = Table::new(io::stdout().is_terminal() && !plain);
+    let is_terminal = io::stdout().is_terminal();
+    let mut table = Table::new(is_terminal && !plain, columns().filter(|_| !args.wide));
     let mut print = |rows: &[Row]| -> anyhow::Result<()> {
         if args.json {
             for row in rows {
@@ -64,6 +71,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         of_directory(&args.directory, &mut print)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many characters a line of the terminal has, if standard output is one.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(size.ws_col.into()).filter(|columns| *columns > 0)
 }
 
 fn of_directory(
@@ -141,17 +154,27 @@ const HEAD: [&str; 10] = [
     "START", "DURATION", "USER", "ADDRESS", "CLIENT", "RAN", "EXIT", "SIZE", "STATE", "ID",
 ];
 
-/// A table that is printed page by page; its columns only ever get wider.
+/// Columns that give way when a line is too long for the terminal, in this order, and what is left
+/// of them at least.
+const SHRINK: [(usize, usize); 4] = [(5, 12), (4, 10), (2, 8), (3, 15)];
+
+/// The widest that a column gets for the sake of one cell, in characters: longer ones stand out.
+const WIDEST: usize = 40;
+
+/// A table that is printed page by page; its columns only ever get wider, as far as they may.
 struct Table {
     colour: bool,
+    /// How long a line may be.
+    room: Option<usize>,
     widths: [usize; 10],
     begun: bool,
 }
 
 impl Table {
-    fn new(colour: bool) -> Self {
+    fn new(colour: bool, room: Option<usize>) -> Self {
         Self {
             colour,
+            room,
             widths: HEAD.map(str::len),
             begun: false,
         }
@@ -161,9 +184,10 @@ impl Table {
         let cells: Vec<_> = rows.iter().map(Row::cells).collect();
         for row in &cells {
             for (width, cell) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
+                *width = (*width).max(cell.chars().count().min(WIDEST));
             }
         }
+        self.shrink();
         if !std::mem::replace(&mut self.begun, true) {
             self.line(&HEAD.map(str::to_owned), Some("1"), out)?;
         }
@@ -173,7 +197,21 @@ impl Table {
         Ok(())
     }
 
-    /// The last column is not padded.
+    /// Makes lines fit into the terminal, as far as columns give way.
+    fn shrink(&mut self) {
+        let Some(room) = self.room else { return };
+        let length = self.widths.iter().sum::<usize>() + 2 * (HEAD.len() - 1);
+        let mut excess = length.saturating_sub(room);
+        for (column, least) in SHRINK {
+            if let Some(width) = self.widths.get_mut(column) {
+                let less = excess.min(width.saturating_sub(least));
+                *width -= less;
+                excess -= less;
+            }
+        }
+    }
+
+    /// The last column is neither padded nor shortened: by it a log is found.
     fn line(
         &self,
         cells: &[String; 10],
@@ -181,14 +219,52 @@ impl Table {
         out: &mut impl io::Write,
     ) -> io::Result<()> {
         let mut text = String::new();
-        for (cell, width) in cells.iter().zip(self.widths) {
-            text.push_str(cell);
-            let missing = width.saturating_sub(cell.chars().count());
+        for (column, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
+            let length = cell.chars().count();
+            let is_last = column + 1 == HEAD.len();
+            if self.room.is_some() && length > width && !is_last {
+                text.extend(cell.chars().take(width.saturating_sub(1)));
+                text.push('…');
+            } else {
+                text.push_str(cell);
+            }
+            let missing = width.saturating_sub(length);
             text.extend(std::iter::repeat_n(' ', missing + 2));
         }
         match colour.filter(|_| self.colour) {
             Some(colour) => writeln!(out, "\x1b[{colour}m{}\x1b[0m", text.trim_end()),
             None => writeln!(out, "{}", text.trim_end()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(table: &Table, ran: &str) -> String {
+        let mut cells = HEAD.map(str::to_owned);
+        cells[5] = ran.to_owned();
+        let mut out = Vec::new();
+        table.line(&cells, None, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn long_cells_are_shortened_for_a_terminal_only() {
+        let long = "ä".repeat(60);
+        let mut table = Table::new(false, None);
+        table.widths[5] = WIDEST;
+        table.shrink();
+        assert!(line(&table, &long).contains(&format!("{long}  EXIT")));
+        table.room = Some(100);
+        table.shrink();
+        let shortened = line(&table, &long);
+        assert_eq!(shortened.trim_end().chars().count(), 100);
+        assert!(shortened.contains("ä…  EXIT"), "{shortened}");
+        table.room = Some(20);
+        table.shrink();
+        assert_eq!(table.widths[5], 12);
+        assert!(line(&table, "ls").contains(&format!("  {:<12}  EXIT", "ls")));
     }
 }

@@ -4,6 +4,7 @@ use crate::{cli, cmd};
 use anyhow::{Context as _, ensure};
 use auditssh_archive::key::signing_key;
 use auditssh_archive::{Recovered, RecoveryError, Settings, recover};
+use auditssh_view::Visible;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 /// last message whose effect anyone can have seen, and marked as recovered; others are not looked
 /// at: `auditssh verify` tells what is wrong with those. A log that no crash leaves so is not
 /// touched: see `auditssh salvage`. The exit status is 2 if there was such a log or a damaged
-/// tail, else 1 if a log could not be recovered. A directory that a server uses is refused.
+/// tail, else 1 if a log could not be recovered, and 3 if a server uses the directory, which it
+/// recovers by itself.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The directory of the logs
@@ -38,12 +40,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut out = io::stdout().lock();
     let mut worst = cli::OK;
-    recover(&settings, |id, result| {
+    let recovered = recover(&settings, |id, result| {
         let (code, text) = told(&result);
         worst = worst.max(code);
         writeln!(out, "{id}  {text}")
-    })??;
-    Ok(ExitCode::from(worst))
+    });
+    match recovered {
+        Err(error) if error.is_second_instance() => {
+            writeln!(
+                io::stderr(),
+                "auditssh: {}: a server uses this directory; it has recovered what an earlier one \
+                 left, so there is nothing to do here",
+                Visible(directory.as_os_str().as_encoded_bytes())
+            )?;
+            Ok(ExitCode::from(cli::UNABLE))
+        }
+        recovered => {
+            recovered??;
+            Ok(ExitCode::from(worst))
+        }
+    }
 }
 
 fn told(result: &Result<Recovered, RecoveryError>) -> (u8, String) {

@@ -50,5 +50,8 @@ fn told(done: &Salvaged) -> String {
     if !done.ended {
         parts.push("the end is missing".into());
     }
+    if done.renamed {
+        parts.push("of another connection than the log's name says".into());
+    }
     parts.join(", ")
 }

@@ -1,12 +1,13 @@
 //! `auditssh serve`.
 
+mod counters;
 mod demo;
 pub(crate) mod engine;
 mod notify;
 pub(crate) mod parts;
 mod reload;
 
-use crate::config::Config;
+use crate::config::{Address, Config};
 use crate::logging;
 use demo::Demo;
 use engine::Origin;
@@ -21,9 +22,12 @@ use std::process::ExitCode;
 /// to type. Programs run as the account that runs the server; if that is root, as `nobody`, unless
 /// --allow-root is given.
 ///
-/// SIGTERM and SIGINT end the server gracefully, a second one at once. With a configuration,
-/// SIGHUP reads the configuration again: users, trusted authorities, host keys, banner and limits
-/// of new connections are taken from it. If anything is wrong with it, all stays as it was.
+/// SIGTERM and SIGINT end the server gracefully: sessions are told, and given
+/// `limits.shutdownGrace`. A second one ends it at once, and kills what runs in sessions. With a
+/// configuration, SIGHUP reads the configuration again: users, trusted authorities, host keys,
+/// banner and limits of new connections are taken from it. If anything is wrong with it, all stays
+/// as it was. SIGUSR1 has the server log what happened how often since its start, as it does at its
+/// end: connections, logins, refusals, failures, logs, uploads; what is zero is left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration; without it the embedded default is used
@@ -38,12 +42,16 @@ pub(crate) struct Args {
     )]
     data_dir: PathBuf,
     /// Listen here instead; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen)]
     listen: Vec<SocketAddr>,
     /// Let the embedded default run programs as root if the server is root: whoever logs in can
     /// then end the recording
     #[arg(long, conflicts_with = "config")]
     allow_root: bool,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    Address::parse(text).map(|address| address.0)
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

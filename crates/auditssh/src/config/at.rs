@@ -6,7 +6,7 @@ use serde_saphyr::Spanned;
 use std::borrow::Cow;
 
 /// Line and column, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) line: u64,
     pub(crate) column: u64,

@@ -50,10 +50,10 @@ impl Config {
     /// Reads and checks a configuration and the files that it names, and collects everything that
     /// is wrong with it.
     pub(crate) fn load(file: &Path) -> Result<Loaded, ConfigError> {
-        let raw: Raw = read(file)?;
+        let (raw, outline): (Raw, _) = read(file)?;
         let shown = serde_json::to_value(&raw)
             .map_err(|error| ConfigError(vec![(file.to_owned(), Fault::new(error))]))?;
-        let mut report = Report::new(file);
+        let mut report = Report::new(file, outline);
         let audit = audit::check(&raw.audit, &mut report);
         let ssh = ssh::check(&raw.ssh, &mut report);
         let limits = limits::check(&raw.limits, &mut report);

@@ -19,6 +19,9 @@ const UNITS: [(&str, u128); 8] = [
     ("ns", 1),
 ];
 
+/// The texts that are durations.
+const PATTERN: &str = "^[+]?(0|(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|\u{b5}s|\u{3bc}s|ms|s|m|h))+)$";
+
 /// A duration of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span(Duration);
@@ -153,7 +156,12 @@ impl JsonSchema for Span {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "integer"], "format": "duration", "minimum": 0})
+        json_schema!({
+            "type": ["string", "integer"],
+            "format": "span",
+            "pattern": PATTERN,
+            "minimum": 0,
+        })
     }
 }
 

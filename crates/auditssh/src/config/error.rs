@@ -2,6 +2,7 @@
 //! file holds only names of keys and words of closed sets are shown, and neither if they are long.
 
 use super::at::{At, Place};
+use super::outline::{Outline, below};
 use serde_saphyr::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -59,42 +60,46 @@ impl Fault {
         }
     }
 
-    /// What the YAML reader found.
-    pub(crate) fn from_yaml(error: &Error) -> Self {
+    /// Why a text is no YAML document that keys could be read of.
+    pub(crate) fn of_yaml(error: &Error) -> Self {
         let error = error.without_snippet();
         Self {
             place: error.location().and_then(Place::of),
             message: message(error),
         }
     }
+
+    /// Why a value of a document is not taken.
+    pub(crate) fn of_value(error: &Error, outline: &Outline) -> Self {
+        let fault = Self::of_yaml(error);
+        match error.without_snippet() {
+            Error::SerdeUnknownVariant { .. } | Error::Message { .. } => Self {
+                message: outline.name(fault.place, &fault.message),
+                place: fault.place,
+            },
+            _ => {
+                let mismatch = fault.place.and_then(|place| outline.mismatch(place));
+                mismatch.unwrap_or(fault)
+            }
+        }
+    }
 }
 
 fn message(error: &Error) -> String {
     match error {
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => unknown("key", field, expected),
         Error::SerdeUnknownVariant {
             variant, expected, ..
-        } => unknown("value", variant, expected),
-        Error::SerdeInvalidType {
-            unexpected,
-            expected,
-            ..
-        } => format!("{} where {expected} is wanted", kind(unexpected)),
-        Error::SerdeInvalidValue { expected, .. } | Error::SerdeInvalidLength { expected, .. } => {
-            format!("{expected} is wanted")
+        } => unknown("value", variant, "", expected),
+        Error::MultipleDocuments { .. } => {
+            "a second YAML document begins here, but a configuration is one document; remove the \
+             line `---` or what follows it"
+                .into()
         }
-        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
         Error::DuplicateMappingKey { key, .. } => match key.as_deref().filter(|key| plain(key)) {
             Some(key) => format!("the key `{key}` stands here a second time"),
             None => "a key stands here a second time".into(),
         },
-        Error::NullIntoString { .. } => {
-            "nothing stands here where a text is wanted; an empty text is \"\"".into()
-        }
-        Error::InvalidScalar { ty, .. } => wanted(ty).into(),
-        Error::Unexpected { expected, .. } => wanted(expected).into(),
+        Error::NullIntoString { .. } => "nothing stands here where a key is wanted".into(),
         // Only our own types make these, and none of them repeats what it was given.
         Error::Message { msg, .. } => msg.clone(),
         Error::InvalidUtf8Input => "not UTF-8 text".into(),
@@ -111,31 +116,19 @@ fn rendered(error: &Error) -> String {
     if let Some((before, _)) = line.split_once(" at line ") {
         line = before;
     }
-    let mut message = String::new();
+    let mut message = String::from("this is not YAML: ");
     for (index, piece) in line.split(['`', '"']).enumerate() {
         message.push_str(if index % 2 == 0 { piece } else { "…" });
     }
     message
 }
 
-/// What the library expected, in the words of this file's readers.
-fn wanted(expected: &'static str) -> &'static str {
-    match expected {
-        "mapping start" => "a map of keys and values is wanted here; an empty one is {}",
-        "sequence start" => "a list is wanted here; an empty one is []",
-        "string scalar" => "a text is wanted here",
-        "bool" | "boolean" => "true or false is wanted here",
-        "u8" | "u16" | "u32" | "u64" => "a whole number, not negative, is wanted here",
-        other => other,
-    }
-}
-
-/// `unknown key`, with the nearest known one.
-fn unknown(what: &str, found: &str, expected: &[&str]) -> String {
-    let shown = if plain(found) {
-        format!(" `{found}`")
-    } else {
-        String::new()
+/// `unknown key`, with its path and the nearest known one.
+pub(super) fn unknown(what: &str, found: &str, path: &str, expected: &[&str]) -> String {
+    let shown = match (plain(found), path) {
+        (true, path) => format!(" `{}`", below(path, found)),
+        (false, "") => String::new(),
+        (false, path) => format!(" in `{path}`"),
     };
     let remedy = match nearest(found, expected) {
         Some(near) => format!("; did you mean `{near}`?"),
@@ -145,14 +138,8 @@ fn unknown(what: &str, found: &str, expected: &[&str]) -> String {
     format!("unknown {what}{shown}{remedy}")
 }
 
-/// The type of a value that serde describes as a type followed by the value.
-fn kind(unexpected: &str) -> &str {
-    let end = unexpected.find(['"', '`']).unwrap_or(unexpected.len());
-    unexpected.get(..end).unwrap_or_default().trim_end()
-}
-
 /// Whether a text looks like a name, not like a secret or an attack on a terminal.
-fn plain(text: &str) -> bool {
+pub(super) fn plain(text: &str) -> bool {
     text.len() <= 40
         && text
             .bytes()
@@ -160,7 +147,7 @@ fn plain(text: &str) -> bool {
 }
 
 /// The known word that a typing error of few letters makes the found one of.
-fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     if !plain(found) {
         return None;
     }

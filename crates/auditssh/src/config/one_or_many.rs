@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One text or a list of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +67,64 @@ impl TryFrom<String> for Address {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| "not an address and a port such as 0.0.0.0:2222 or [::]:2222")
+        Self::parse(&text)
+    }
+}
+
+impl Address {
+    /// Reads `127.0.0.1:2222`. Names are not looked up: what they mean may change, and a server is
+    /// to listen where it was told.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        text.parse().map(Self).map_err(|_| refusal(text))
+    }
+}
+
+/// What is wrong with a text that is no address and port; it does not repeat the text.
+fn refusal(text: &str) -> &'static str {
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<IpAddr>().is_ok() {
+        return "the port is missing: write 127.0.0.1:2222 or [::1]:2222";
+    }
+    if is_port(text) || matches!(host, "" | "*") && is_port(port) {
+        return "the address is missing: write 0.0.0.0:2222 for every IPv4 address of this \
+                machine, or [::]:2222 for every address";
+    }
+    if host.parse::<IpAddr>().is_ok() {
+        return "an IPv6 address stands in brackets: [::1]:2222, and a port is at most 65535";
+    }
+    let letter = |letter: u8| letter.is_ascii_alphanumeric() || b"-._".contains(&letter);
+    if is_port(port) && host.bytes().all(letter) {
+        return "a host name stands where an address is wanted: write 127.0.0.1:2222 or [::1]:2222 \
+                for localhost, else an address of this machine";
+    }
+    "not an address and a port such as 0.0.0.0:2222 or [::]:2222"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_told_apart() {
+        for (text, expected) in [
+            ("localhost:2222", "a host name stands"),
+            ("ssh.example.com:22", "a host name stands"),
+            ("127.0.0.1", "the port is missing"),
+            ("::1", "the port is missing"),
+            ("[::1]", "the port is missing"),
+            ("2222", "the address is missing"),
+            (":2222", "the address is missing"),
+            ("*:22", "the address is missing"),
+            ("127.0.0.1:99999", "a port is at most 65535"),
+            ("fe80::1:x:22", "not an address"),
+            ("", "not an address"),
+            ("localhost", "not an address"),
+        ] {
+            let said = Address::parse(text).unwrap_err();
+            assert!(said.contains(expected), "{text}: {said}");
+        }
+        assert!(Address::parse("[::]:0").is_ok());
     }
 }

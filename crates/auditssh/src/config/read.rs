@@ -1,6 +1,9 @@
 //! From a file to raw structs.
 
 use super::error::{ConfigError, Fault};
+use super::outline::Outline;
+use super::schema;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,19 +13,33 @@ use zeroize::Zeroizing;
 /// No configuration is larger; what is, is not one.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reads a YAML file into `T`; an empty file is an empty map.
-pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ConfigError> {
-    let fail = |fault| ConfigError(vec![(path.to_owned(), fault)]);
-    let text = text(path).map_err(|error| fail(Fault::new(error)))?;
-    parse(&text).map_err(fail)
+/// Reads a YAML file into `T`, and what stands where in it; an empty file is an empty map.
+pub(crate) fn read<T>(path: &Path) -> Result<(T, Outline), ConfigError>
+where
+    T: DeserializeOwned + Default + JsonSchema,
+{
+    let of_file = |fault| (path.to_owned(), fault);
+    let text = text(path).map_err(|error| ConfigError(vec![of_file(Fault::new(error))]))?;
+    parse(&text).map_err(|faults| ConfigError(faults.into_iter().map(of_file).collect()))
 }
 
-/// Reads YAML.
-pub(crate) fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, Fault> {
+/// Reads YAML. What is of the wrong kind, and unknown keys, are all found at once; of values that
+/// do not fit only the first.
+pub(crate) fn parse<T>(text: &str) -> Result<(T, Outline), Vec<Fault>>
+where
+    T: DeserializeOwned + Default + JsonSchema,
+{
+    let one = |fault| vec![fault];
+    let outline = Outline::new(text, schema::of::<T>().to_value());
+    let outline = outline.map_err(|error| one(Fault::of_yaml(&error)))?;
+    let faults = outline.faults();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options::<Option<T>>(text, options)
-        .map(Option::unwrap_or_default)
-        .map_err(|error| Fault::from_yaml(&error))
+    let value = serde_saphyr::from_str_with_options::<Option<T>>(text, options)
+        .map_err(|error| one(Fault::of_value(&error, &outline)))?;
+    Ok((value.unwrap_or_default(), outline))
 }
 
 fn text(path: &Path) -> io::Result<Zeroizing<String>> {

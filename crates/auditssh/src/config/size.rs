@@ -107,7 +107,12 @@ impl JsonSchema for Size {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "integer"], "format": "size", "minimum": 0})
+        json_schema!({
+            "type": ["string", "integer"],
+            "format": "size",
+            "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)?$",
+            "minimum": 0,
+        })
     }
 }
 

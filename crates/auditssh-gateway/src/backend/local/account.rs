@@ -28,8 +28,8 @@ pub(super) struct Account {
     pub(super) terminal: Option<(Uid, Gid, u32)>,
 }
 
-/// Why nothing can run under an account. The text is for the log; it may be shown to a user who
-/// is logged in.
+/// Why nothing can run under an account. The text is for the server's log; of all of them only
+/// that of `/etc/nologin` is for users.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// The machine has no such account.

@@ -37,13 +37,13 @@ impl Environment {
             .iter()
             .any(|pattern| glob(pattern.as_bytes(), name));
         if !allowed {
-            return Err(Refused(format!(
+            return Err(Refused::new(format!(
                 "variable `{}` is not in acceptEnv",
                 name.escape_ascii()
             )));
         }
         if name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.contains(&0) {
-            return Err(Refused(format!(
+            return Err(Refused::new(format!(
                 "variable `{}` can't be put into an environment",
                 name.escape_ascii()
             )));

@@ -50,7 +50,12 @@ pub(super) struct Running {
 }
 
 /// Watches a process in a task of its own, which ends when the process has been collected.
-pub(super) fn watch(mut child: Child, tasks: &TaskTracker) -> io::Result<Running> {
+/// With `kill` cancelled, it is killed.
+pub(super) fn watch(
+    mut child: Child,
+    tasks: &TaskTracker,
+    kill: CancellationToken,
+) -> io::Result<Running> {
     let descriptor = match exit_descriptor(&child) {
         Ok(descriptor) => descriptor,
         Err(error) => {
@@ -74,6 +79,7 @@ pub(super) fn watch(mut child: Child, tasks: &TaskTracker) -> io::Result<Running
         descriptor,
         group: running.group.clone(),
         unwanted,
+        kill,
     };
     let ended = running.ended.clone();
     tasks.spawn(async move {
@@ -96,6 +102,7 @@ struct Watcher {
     descriptor: Descriptor,
     group: Group,
     unwanted: CancellationToken,
+    kill: CancellationToken,
 }
 
 impl Watcher {
@@ -103,6 +110,7 @@ impl Watcher {
         let ended = tokio::select! {
             ended = self.descriptor.readable() => ended.map(drop),
             () = self.unwanted.cancelled() => self.end_group().await,
+            () = self.kill.cancelled() => self.kill_group().await,
         };
         if ended.is_err() {
             self.group.signal(Signal::SIGKILL);
@@ -120,14 +128,35 @@ impl Watcher {
     async fn end_group(&mut self) -> io::Result<()> {
         self.group.signal(Signal::SIGHUP);
         self.group.signal(Signal::SIGCONT);
-        let ended = tokio::time::timeout(KILL_AFTER, self.descriptor.readable()).await;
+        let ended = tokio::select! {
+            ended = self.descriptor.readable() => Some(ended.map(drop)),
+            () = tokio::time::sleep(KILL_AFTER) => None,
+            () = self.kill.cancelled() => None,
+        };
+        let Some(ended) = ended else {
+            return self.kill_group().await;
+        };
+        ended?;
         self.group.signal(Signal::SIGKILL);
-        match ended {
-            Ok(ended) => ended.map(drop)?,
-            Err(_) => self.descriptor.readable().await.map(drop)?,
-        }
+        self.end_remains().await
+    }
+
+    /// SIGKILL for all of the group. What else belongs to the session gets SIGHUP, or SIGKILL if
+    /// there is no time to lose.
+    async fn kill_group(&mut self) -> io::Result<()> {
+        self.group.signal(Signal::SIGKILL);
+        self.descriptor.readable().await.map(drop)?;
+        self.end_remains().await
+    }
+
+    async fn end_remains(&mut self) -> io::Result<()> {
         let leader = Pid::from_raw(self.child.id().cast_signed());
-        tokio::task::spawn_blocking(move || remains::hang_up(leader))
+        let signals: &[remains::Signal] = if self.kill.is_cancelled() {
+            &[remains::Signal::KILL]
+        } else {
+            &[remains::Signal::HUP, remains::Signal::CONT]
+        };
+        tokio::task::spawn_blocking(move || remains::signal(leader, signals))
             .await
             .map_err(io::Error::other)
     }

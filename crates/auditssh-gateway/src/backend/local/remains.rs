@@ -1,15 +1,17 @@
 //! What is left of a session when its main process has ended.
 
 use nix::unistd::{Pid, getsid};
-use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+pub(super) use rustix::process::Signal;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use std::fs;
 
-/// Hangs up every process that still belongs to the session of the leader: jobs that a shell had
-/// no time to tell. What ignores SIGHUP (`nohup`) or has a session of its own goes on.
+/// Signals every process that still belongs to the session of the leader: jobs that a shell had no
+/// time to tell. Of SIGHUP what ignores it (`nohup`) is not ended; what has a session of its own
+/// goes on anyway.
 ///
 /// The leader must not have been collected, or its number could be another's. Reads `/proc`;
 /// blocks.
-pub(super) fn hang_up(leader: Pid) {
+pub(super) fn signal(leader: Pid, signals: &[Signal]) {
     for pid in processes().filter(|pid| *pid != leader && session(*pid) == Some(leader)) {
         let Some(number) = rustix::process::Pid::from_raw(pid.as_raw()) else {
             continue;
@@ -19,9 +21,9 @@ pub(super) fn hang_up(leader: Pid) {
             continue;
         };
         if session(pid) == Some(leader) {
-            for signal in [Signal::HUP, Signal::CONT] {
+            for signal in signals {
                 // It may have ended meanwhile.
-                _ = pidfd_send_signal(&process, signal);
+                _ = pidfd_send_signal(&process, *signal);
             }
         }
     }

@@ -69,7 +69,7 @@ impl LocalSession {
             Program::Exec(command) => Some(command),
             Program::Subsystem(name) => {
                 let command = self.shared.settings.subsystems.get(&name).ok_or_else(|| {
-                    Refused(format!(
+                    Refused::new(format!(
                         "no subsystem `{}` is configured",
                         name.escape_debug()
                     ))
@@ -89,7 +89,7 @@ impl LocalSession {
         };
         let parts = [&line.command, &line.original];
         if parts.into_iter().flatten().any(|part| part.contains(&0)) {
-            return Err(Refused("the command holds a zero byte".to_owned()));
+            return Err(Refused::new("the command holds a zero byte".to_owned()));
         }
         Ok(line)
     }
@@ -128,14 +128,14 @@ impl LocalSession {
         let started = tokio::task::spawn_blocking(move || {
             let open_files = shared.settings.open_files;
             let child = spawn::spawn(command, &login.account, terminal, open_files)?;
-            process::watch(child, &shared.tasks)
+            process::watch(child, &shared.tasks, shared.kill.clone())
         });
         started
             .await
-            .map_err(|error| Refused(format!("starting the program failed: {error}")))?
+            .map_err(|error| Refused::new(format!("starting the program failed: {error}")))?
             .map_err(|error| {
                 let shell = self.login.account.shell.display();
-                Refused(format!("{shell} can't be started: {error}"))
+                Refused::new(format!("{shell} can't be started: {error}"))
             })
     }
 }
@@ -149,37 +149,42 @@ impl Session for LocalSession {
 
     async fn pty(&mut self, request: &message::Pty) -> Result<(), Refused> {
         if !self.login.identity.restrictions.pty {
-            return Err(Refused("this login may not have a terminal".to_owned()));
+            return Err(Refused::new(
+                "this login may not have a terminal".to_owned(),
+            ));
         }
         if self.pty.is_some() || self.program.is_some() {
-            return Err(Refused(
+            return Err(Refused::new(
                 "the channel has its terminal or program already".to_owned(),
             ));
         }
         let pty = Pty::open(request, &self.login.account)
-            .map_err(|error| Refused(format!("no terminal can be had: {error}")))?;
+            .map_err(|error| Refused::new(format!("no terminal can be had: {error}")))?;
         self.pty = Some(pty);
         Ok(())
     }
 
     async fn window(&mut self, window: &Window) -> Result<(), Refused> {
         let Some(pty) = &self.pty else {
-            return Err(Refused("the channel has no terminal".to_owned()));
+            return Err(Refused::new("the channel has no terminal".to_owned()));
         };
         pty.resize(window.columns, window.rows, window.width, window.height)
-            .map_err(|error| Refused(format!("the terminal can't be resized: {error}")))
+            .map_err(|error| Refused::new(format!("the terminal can't be resized: {error}")))
     }
 
     async fn signal(&mut self, name: &str) -> Result<(), Refused> {
-        let signal = signal::from_name(name)
-            .ok_or_else(|| Refused(format!("signal `{}` can't be sent", name.escape_debug())))?;
+        let signal = signal::from_name(name).ok_or_else(|| {
+            Refused::new(format!("signal `{}` can't be sent", name.escape_debug()))
+        })?;
         if self.login.identity.restrictions.command.is_some() {
-            return Err(Refused("a forced command can't be signalled".to_owned()));
+            return Err(Refused::new(
+                "a forced command can't be signalled".to_owned(),
+            ));
         }
         match &self.program {
             Some(program) if program.group.signal(signal) => Ok(()),
-            Some(_) => Err(Refused("the program has ended".to_owned())),
-            None => Err(Refused("no program runs".to_owned())),
+            Some(_) => Err(Refused::new("the program has ended".to_owned())),
+            None => Err(Refused::new("no program runs".to_owned())),
         }
     }
 
@@ -189,10 +194,10 @@ impl Session for LocalSession {
 
     async fn start(&mut self, program: Program) -> Result<Process, Refused> {
         if self.program.is_some() {
-            return Err(Refused("the channel has a program already".to_owned()));
+            return Err(Refused::new("the channel has a program already".to_owned()));
         }
         let line = self.command_line(program)?;
-        let no_streams = |error| Refused(format!("no streams for a program: {error}"));
+        let no_streams = |error| Refused::new(format!("no streams for a program: {error}"));
         let streams = match &mut self.pty {
             Some(pty) => Streams::terminal(pty),
             None => Streams::pipes(&self.login.account),

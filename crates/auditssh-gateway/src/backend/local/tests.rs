@@ -4,9 +4,7 @@ mod terminal;
 
 use super::{Local, LocalError, RunAs, Settings};
 use crate::auth::Restrictions;
-use crate::backend::{
-    Backend as _, Connection, Exit, Identity, Process, Program, Refused, Session,
-};
+use crate::backend::{Backend as _, Connection, Exit, Identity, Process, Program, Session};
 use auditssh_log::message::Pty;
 use bytes::Bytes;
 use nix::unistd::Uid;
@@ -147,10 +145,26 @@ fn a_shell_that_is_none_is_refused_at_the_start() {
 #[tokio::test]
 async fn an_unknown_subsystem_is_refused() {
     let mut session = session().await;
-    let Refused(text) = session
+    let text = session
         .start(Program::Subsystem("netconf".to_owned()))
         .await
         .err()
-        .unwrap();
+        .unwrap()
+        .to_string();
     assert!(text.contains("netconf"), "{text}");
+}
+
+#[tokio::test]
+async fn what_runs_can_be_killed_at_once() {
+    let local = Local::new(settings()).unwrap();
+    let connection = local.connect(identity("demo")).await.unwrap();
+    let mut session = connection.open_session().await.unwrap();
+    let program = exec("trap '' HUP TERM; while :; do sleep 1; done");
+    let process = session.start(program).await.unwrap();
+    local.kill();
+    let exit = tokio::time::timeout(PATIENCE, process.exit).await.unwrap();
+    assert!(
+        matches!(&exit, Exit::Signal(exit) if exit.signal.as_bytes() == b"KILL"),
+        "{exit:?}"
+    );
 }

@@ -1,4 +1,8 @@
+use crate::config::nearest;
 use auditssh_log::{Event, Message};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::str::FromStr;
 
 /// Which messages are shown.
@@ -43,9 +47,29 @@ impl FromStr for Type {
         let known = Event::types().iter().find(|(_, name, _)| *name == text);
         known.map(|(number, ..)| Self(*number)).ok_or_else(|| {
             let names: Vec<&str> = Event::types().iter().map(|(_, name, _)| *name).collect();
-            format!("no such type; a number or one of {}", names.join(", "))
+            match nearest(text, &names) {
+                Some(near) => format!("no such type; did you mean `{near}`?"),
+                None => format!("no such type; a number or one of {}", names.join(", ")),
+            }
         })
     }
+}
+
+/// The types of messages: their names, and their numbers.
+pub(super) fn types() -> String {
+    let types = Event::types().iter();
+    let types: Vec<String> = types
+        .map(|(number, name, _)| format!("{name} ({number})"))
+        .collect();
+    types.join(", ")
+}
+
+/// Reads the number of a channel, as `channelId` has it or as text shows it.
+pub(super) fn channel(text: &str) -> Result<u64, &'static str> {
+    let number = text.strip_prefix('#').unwrap_or(text);
+    number
+        .parse()
+        .map_err(|_| "a channel is a number: as `channelId` in JSON, or #0 as --text shows it")
 }
 
 /// A time that was asked for.
@@ -61,24 +85,35 @@ impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(nanoseconds) = text.parse() {
-            return Ok(Self::At(nanoseconds));
-        }
-        if let Ok(time) = text.parse::<jiff::Timestamp>()
-            && let Ok(nanoseconds) = i64::try_from(time.as_nanosecond())
-        {
-            return Ok(Self::At(nanoseconds));
-        }
-        if let Ok(duration) = text.parse::<jiff::SignedDuration>()
-            && let Ok(nanoseconds) = i64::try_from(duration.as_nanos())
-            && nanoseconds >= 0
-        {
-            return Ok(Self::BeforeEnd(nanoseconds));
-        }
-        Err(
-            "expected a time (2026-01-31T12:00:00Z), a duration before the end (5m) \
-             or Unix time in nanoseconds"
-                .to_owned(),
-        )
+        let instant = |time: Timestamp| i64::try_from(time.as_nanosecond()).ok().map(Self::At);
+        let number = || Some(Self::At(nanoseconds(text.parse().ok()?)));
+        let zoned = || instant(text.parse().ok()?);
+        let local = || {
+            let time: DateTime = text.parse().ok()?;
+            instant(time.to_zoned(TimeZone::system()).ok()?.timestamp())
+        };
+        let duration = || {
+            let duration: SignedDuration = text.parse().ok()?;
+            let nanoseconds = i64::try_from(duration.as_nanos()).ok()?;
+            (nanoseconds >= 0).then_some(Self::BeforeEnd(nanoseconds))
+        };
+        let when = number().or_else(zoned).or_else(local).or_else(duration);
+        when.ok_or_else(|| {
+            "expected a time (2026-01-31T12:00:00Z, or 2026-01-31 12:00 in the local time zone), a \
+             duration before the end (5m), or Unix time in seconds or finer"
+                .to_owned()
+        })
     }
+}
+
+/// Unix time of which the unit shows in the size: seconds have 10 digits from 2001 to 2286, and each
+/// finer unit three more.
+fn nanoseconds(number: i64) -> i64 {
+    let scale = match number.unsigned_abs() {
+        0..100_000_000_000 => 1_000_000_000,
+        100_000_000_000..100_000_000_000_000 => 1_000_000,
+        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
+        100_000_000_000_000_000.. => 1,
+    };
+    number.saturating_mul(scale)
 }

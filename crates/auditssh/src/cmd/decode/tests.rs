@@ -1,4 +1,4 @@
-use super::filter::{Filter, Type, When};
+use super::filter::{Filter, Type, When, channel, types};
 use auditssh_log::{Event, Message};
 
 fn message(channel: Option<u64>, timestamp: i64) -> Message {
@@ -6,7 +6,27 @@ fn message(channel: Option<u64>, timestamp: i64) -> Message {
 }
 
 #[test]
-fn times_are_read_in_three_ways() {
+fn times_are_read_in_many_ways() {
+    for (number, unit) in [
+        ("1700000000", "seconds"),
+        ("1700000000000", "milliseconds"),
+        ("1700000000000000", "microseconds"),
+        ("1700000000000000000", "nanoseconds"),
+    ] {
+        let when = Ok(When::At(1_700_000_000_000_000_000));
+        assert_eq!(number.parse(), when, "{unit}");
+    }
+    for (text, same) in [
+        ("2023-11-14 22:13", "2023-11-14T22:13:00"),
+        ("2023-11-14", "2023-11-14 00:00"),
+        ("2023-11-14 22:13:20Z", "1700000000"),
+    ] {
+        let [text, same] = [text, same].map(str::parse::<When>);
+        assert!(
+            matches!(text, Ok(When::At(_))) && text == same,
+            "{text:?} {same:?}"
+        );
+    }
     assert_eq!(
         "1700000000000000001".parse(),
         Ok(When::At(1_700_000_000_000_000_001))
@@ -24,7 +44,7 @@ fn times_are_read_in_three_ways() {
     for wrong in [
         "",
         "yesterday",
-        "2023-11-14",
+        "2023-14-11",
         "-5m",
         "9999999999999999999999",
     ] {
@@ -39,7 +59,20 @@ fn types_are_numbers_or_names() {
     assert_eq!("handshake_failed".parse(), Ok(Type(198)));
     assert_eq!("777".parse(), Ok(Type(777)));
     let error = "exec2".parse::<Type>().expect_err("no type");
+    assert!(error.contains("did you mean `exec`?"), "{error}");
+    let error = "nothing".parse::<Type>().expect_err("no type");
     assert!(error.contains("exec, "), "{error}");
+    for (number, name, _) in Event::types() {
+        assert!(types().contains(&format!("{name} ({number})")), "{name}");
+    }
+}
+
+#[test]
+fn channels_are_numbers_as_they_are_shown() {
+    assert_eq!((channel("0"), channel("#12")), (Ok(0), Ok(12)));
+    for wrong in ["", "x", "-1", "##1"] {
+        assert!(channel(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -15,9 +15,6 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// How many characters of a text fit into a cell.
-const WIDTH: usize = 40;
-
 /// How much content of a log is read, in bytes: of long ones the beginning and the end.
 const FIRST: u64 = 8 << 20;
 const LAST: u64 = 1 << 20;
@@ -150,8 +147,8 @@ impl Row {
             text(summary.client_version.as_ref())
                 .trim_start_matches("SSH-2.0-")
                 .to_owned(),
-            self.ran().map_or_else(dash, |ran| short(&ran)),
-            self.exit().map_or_else(dash, |exit| short(&exit)),
+            self.ran().map_or_else(dash, |ran| without_tabs(&ran)),
+            self.exit().map_or_else(dash, |exit| without_tabs(&exit)),
             size(self.size),
             self.state.to_owned(),
             without_tabs(&Visible(&self.name).to_string()),
@@ -247,15 +244,9 @@ fn user(summary: &Summary) -> String {
 }
 
 fn text(text: Option<&Text>) -> String {
-    text.map_or_else(dash, |text| short(&Visible(text.as_bytes()).to_string()))
-}
-
-fn short(text: &str) -> String {
-    let text = without_tabs(text);
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
+    text.map_or_else(dash, |text| {
+        without_tabs(&Visible(text.as_bytes()).to_string())
+    })
 }
 
 fn without_tabs(text: &str) -> String {
@@ -277,7 +268,8 @@ fn duration(nanoseconds: u64) -> String {
     let time = Duration::from_nanos(nanoseconds);
     match time.as_secs() {
         0..10 => format!("{:.2}s", time.as_secs_f64()),
-        seconds @ 10..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        seconds @ 10..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         seconds => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
     }
 }
@@ -287,5 +279,26 @@ fn size(bytes: u64) -> String {
         0..10_240 => format!("{bytes}"),
         10_240..10_485_760 => format!("{}K", bytes >> 10),
         10_485_760.. => format!("{}M", bytes >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        for (milliseconds, expected) in [
+            (0, "0.00s"),
+            (1_234, "1.23s"),
+            (13_000, "13s"),
+            (59_999, "59s"),
+            (63_000, "1m03s"),
+            (3_599_000, "59m59s"),
+            (7_500_000, "2h05m"),
+            (360_000_000, "100h00m"),
+        ] {
+            assert_eq!(duration(milliseconds * 1_000_000), expected);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Starts the parts of the server, obeys signals, and ends the parts in order.
 
+use super::counters;
 use super::demo::Greeting;
 use super::notify::{State, notify};
 use super::parts;
@@ -10,8 +11,8 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
 use auditssh_gateway::backend::local::{KILL_AFTER, Local};
-use auditssh_gateway::{HostKey, Server};
-use auditssh_s3::{Counter, Inbox, Uploader};
+use auditssh_gateway::{self as gateway, HostKey, Server};
+use auditssh_s3::{Inbox, Uploader};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long logs may take to be sealed at the end; what is not is recovered at the next start.
 const SEAL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long everything together may take when the end is asked for a second time.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// Where a configuration comes from.
 pub(super) enum Origin<'a> {
@@ -79,19 +82,14 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             (uploader, settings.shutdown)
         });
         notify(State::Ready);
-        let counters = server.counters();
-        serve(server, signals, reload).await;
-        tracing::info!(
-            connections = counters.connections.value(),
-            logins = counters.logins.value(),
-            auth_failures = counters.auth_failures.value(),
-            recording_failures = counters.recording_failures.value(),
-            "connections are closed"
-        );
-        end(&backend, &archive).await;
-        if let Some((uploader, patience)) = uploader {
-            end_uploads(&uploader, patience).await;
-        }
+        let running = Running {
+            gateway: server.counters(),
+            hurry: server.hurry(),
+            backend,
+            archive: archive.clone(),
+            uploader,
+        };
+        running.serve(server, signals, reload).await;
         tracing::info!("ended");
         anyhow::Ok(ExitCode::SUCCESS)
     });
@@ -121,62 +119,98 @@ fn greet(greeting: &Greeting, server: &Server, key: Option<&HostKey>) -> anyhow:
     Ok(())
 }
 
-/// Until the first signal that ends the server, and its sessions' end.
-async fn serve(server: Server, mut signals: Signals, reload: Option<Reload>) {
-    let shutdown = CancellationToken::new();
-    let running = server.run(shutdown.clone());
-    tokio::pin!(running);
-    loop {
-        tokio::select! {
-            () = &mut running => return,
-            order = signals.next() => match (order, &reload) {
-                (Order::Reload, Some(reload)) => reload.run().await,
-                (Order::Reload, None) => {}
-                (Order::End(name), _) if shutdown.is_cancelled() => {
-                    tracing::warn!("{name} a second time: ending at once; logs that are open are \
-                                    recovered at the next start");
-                    std::process::exit(i32::from(cli::FAILURE));
+/// The parts of a server that runs.
+struct Running {
+    gateway: Arc<gateway::Counters>,
+    hurry: CancellationToken,
+    backend: Arc<Local>,
+    archive: Archive,
+    /// With how long uploads under way may take at the end.
+    uploader: Option<(Uploader, Duration)>,
+}
+
+impl Running {
+    /// Until a signal ends the server, and all its parts have ended in order.
+    async fn serve(&self, server: Server, mut signals: Signals, reload: Option<Reload>) {
+        let shutdown = CancellationToken::new();
+        let ended = async {
+            server.run(shutdown.clone()).await;
+            tracing::info!("connections are closed");
+            self.end().await;
+        };
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                () = &mut ended => {
+                    self.count();
+                    return;
                 }
-                (Order::End(name), _) => {
-                    tracing::info!("{name}: ending; sessions are told");
-                    notify(State::Stopping);
-                    shutdown.cancel();
+                order = signals.next() => match (order, &reload) {
+                    (Order::Reload, Some(reload)) => reload.run().await,
+                    (Order::Reload, None) => {}
+                    (Order::Count, _) => self.count(),
+                    (Order::End(name), _) if shutdown.is_cancelled() => {
+                        tracing::warn!("{name} a second time: ending at once; programs are killed");
+                        self.end_at_once(ended.as_mut()).await;
+                    }
+                    (Order::End(name), _) => {
+                        tracing::info!("{name}: ending; sessions are told");
+                        notify(State::Stopping);
+                        shutdown.cancel();
+                    }
                 }
             }
         }
     }
-}
 
-/// Programs first, since their last words are recorded; then the logs.
-async fn end(backend: &Local, archive: &Archive) {
-    let patience = KILL_AFTER + Duration::from_secs(1);
-    if tokio::time::timeout(patience, backend.drained())
-        .await
-        .is_err()
-    {
-        tracing::warn!("programs of ended sessions are still running");
+    /// Programs first, since their last words are recorded; then the logs, then their uploads.
+    async fn end(&self) {
+        let patience = KILL_AFTER + Duration::from_secs(1);
+        if tokio::time::timeout(patience, self.backend.drained())
+            .await
+            .is_err()
+        {
+            tracing::warn!("programs of ended sessions are still running");
+        }
+        let open = self.archive.shutdown(SEAL_PATIENCE).await;
+        if open > 0 {
+            tracing::warn!(
+                open,
+                "logs could not be closed; they are recovered at the next start"
+            );
+        }
+        if let Some((uploader, patience)) = &self.uploader {
+            let staged = uploader.shutdown(*patience).await;
+            tracing::info!(
+                staged,
+                "uploads are ended; logs that the bucket does not have are uploaded after the next \
+                 start"
+            );
+        }
     }
-    let open = archive.shutdown(SEAL_PATIENCE).await;
-    if open > 0 {
-        tracing::warn!(
-            open,
-            "logs could not be closed; they are recovered at the next start"
+
+    /// Kills what runs for sessions, and gives the logs a moment to be closed with that.
+    async fn end_at_once(&self, ended: impl Future<Output = ()>) -> ! {
+        self.backend.kill();
+        self.hurry.cancel();
+        // Nothing is left of this wait if the disk or the bucket does not answer.
+        let _ = tokio::time::timeout(HURRY, ended).await;
+        self.count();
+        let open = self.archive.status().map_or(0, |status| status.open);
+        if open > 0 {
+            tracing::warn!(open, "logs are open; they are recovered at the next start");
+        }
+        std::process::exit(i32::from(cli::FAILURE));
+    }
+
+    fn count(&self) {
+        let uploads = self.uploader.as_ref();
+        counters::log(
+            &self.gateway,
+            self.archive.counters(),
+            uploads.map(|(uploader, _)| uploader.counters()),
         );
     }
-}
-
-/// What the bucket does not have stays on the disk.
-async fn end_uploads(uploader: &Uploader, patience: Duration) {
-    let staged = uploader.shutdown(patience).await;
-    let counters = uploader.counters();
-    tracing::info!(
-        logs = counters.logs.value(),
-        bytes = counters.bytes.value(),
-        failures = counters.failures.iter().map(Counter::value).sum::<u64>(),
-        quarantined = counters.quarantined.value(),
-        staged,
-        "uploads are ended; logs that the bucket does not have are uploaded after the next start"
-    );
 }
 
 /// What the archive tells of its logs.
@@ -187,6 +221,8 @@ pub(crate) fn observer(inbox: Option<&Inbox>) -> Option<Arc<dyn Observer>> {
 /// What a signal asks for.
 enum Order {
     Reload,
+    /// What happened how often.
+    Count,
     /// With the name of the signal.
     End(&'static str),
 }
@@ -196,6 +232,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user1: Signal,
     /// Whether SIGHUP means that the terminal is gone.
     attached: bool,
 }
@@ -206,6 +243,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             attached,
         })
     }
@@ -214,6 +252,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Order::End("SIGTERM"),
             _ = self.interrupt.recv() => Order::End("SIGINT"),
+            _ = self.user1.recv() => Order::Count,
             _ = self.hangup.recv() => {
                 if self.attached { Order::End("SIGHUP") } else { Order::Reload }
             }

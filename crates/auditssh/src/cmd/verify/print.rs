@@ -78,7 +78,10 @@ fn proven(report: &Report) -> String {
         ));
     }
     if report.gaps > 0 {
-        parts.push("messages are missing (GAP)".into());
+        parts.push(format!(
+            "messages are missing, in {} places at least (GAP)",
+            report.gaps
+        ));
     }
     if let Some(key) = &report.signer {
         parts.push(format!("signed by {}", to_openssh(key)));

@@ -3,7 +3,7 @@
 use super::report::Report;
 use super::s3;
 use crate::config::at::At;
-use crate::config::duration::Span;
+use crate::config::bounds;
 use crate::config::raw::{self, Format, OnFailure, Stdin, Storage};
 use auditssh_archive::key;
 use auditssh_log::policy::{self, Intercept};
@@ -48,13 +48,10 @@ pub(crate) enum Durability {
 /// `None` if nothing is kept.
 pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
     let storage = storage(raw, report);
-    if raw.format.value == Format::Asciinema {
-        report.fault(
-            &raw.format,
-            "`format: asciinema` is not in this version; use `audit` and convert later",
-        );
-    }
     let intervals = intervals(raw, report);
+    if let Some(s3) = &raw.s3 {
+        s3::check_bounds(&s3.value, report);
+    }
     if !raw.enable || raw.format.value == Format::None || storage == Storage::None {
         let reason = match (raw.enable, raw.format.value) {
             (false, _) => "`audit.enable` is false",
@@ -63,6 +60,12 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
         };
         report.warn_of_file(format!("nothing is recorded: {reason}"));
         return None;
+    }
+    if raw.format.value == Format::Asciinema {
+        report.fault(
+            &raw.format,
+            "asciinema is not in this version; use audit and convert later",
+        );
     }
     let intercept = intercept(&raw.intercept);
     if intercept == Intercept::default() {
@@ -147,10 +150,8 @@ fn storage(raw: &raw::Audit, report: &mut Report) -> Storage {
 }
 
 fn intervals(raw: &raw::Audit, report: &mut Report) -> (Durability, Duration) {
-    let (least, most) = (Span::from_millis(10), Span::from_secs(3600));
-    let sync = report.between("syncInterval", &raw.sync_interval, least, most);
-    let (least, most) = (Span::from_secs(1), Span::from_secs(24 * 3600));
-    let seal = report.between("sealInterval", &raw.seal_interval, least, most);
+    let sync = report.within(&raw.sync_interval, bounds::SYNC_INTERVAL);
+    let seal = report.within(&raw.seal_interval, bounds::SEAL_INTERVAL);
     let durability = match raw.sync {
         raw::Sync::None => Durability::None,
         raw::Sync::Interval => Durability::Interval(sync.into()),

@@ -15,17 +15,18 @@ pub(super) fn check(raw: &raw::Local, report: &mut Report) -> Settings {
             );
         }
     }
-    for (name, command) in &raw.subsystems {
+    for (name, command) in &raw.subsystems.value {
         if name.is_empty() || command.trim().is_empty() {
-            report.fault_of_file("`local.subsystems` has an empty name or command");
+            let message = "`subsystems` has an empty name or an empty command";
+            report.fault(&raw.subsystems, message);
         }
     }
     for pattern in &raw.accept_env {
-        if pattern.is_empty() || pattern.contains(['=', '\0']) {
-            report.fault_of_file(format!(
-                "`local.acceptEnv`: `{}` is no name of a variable",
-                pattern.escape_debug()
-            ));
+        if pattern.value.is_empty() || pattern.value.contains(['=', '\0']) {
+            report.fault(
+                pattern,
+                "the name of a variable is wanted here, without `=` and a value",
+            );
         }
     }
     Settings {
@@ -34,8 +35,10 @@ pub(super) fn check(raw: &raw::Local, report: &mut Report) -> Settings {
             Account::Login => RunAs::Login,
         },
         shell: raw.shell.as_ref().map(|at| at.value.clone().into()),
-        subsystems: raw.subsystems.clone(),
-        accept_env: raw.accept_env.clone(),
+        subsystems: raw.subsystems.value.clone(),
+        accept_env: (raw.accept_env.iter())
+            .map(|name| name.value.clone())
+            .collect(),
         allow_root: raw.allow_root,
         open_files: None,
     }

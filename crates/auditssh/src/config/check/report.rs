@@ -1,7 +1,9 @@
 //! Everything that a check finds, so that one run names all of it.
 
 use crate::config::at::At;
+use crate::config::bounds::{Bounds, Number};
 use crate::config::error::Fault;
+use crate::config::outline::Outline;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -10,14 +12,17 @@ use std::path::{Path, PathBuf};
 pub(super) struct Report {
     /// The file that is being checked.
     file: PathBuf,
+    /// Knows its keys.
+    outline: Outline,
     pub(super) faults: Vec<(PathBuf, Fault)>,
     pub(super) warnings: Vec<(PathBuf, Fault)>,
 }
 
 impl Report {
-    pub(super) fn new(file: &Path) -> Self {
+    pub(super) fn new(file: &Path, outline: Outline) -> Self {
         Self {
             file: file.to_owned(),
+            outline,
             faults: Vec::new(),
             warnings: Vec::new(),
         }
@@ -27,10 +32,15 @@ impl Report {
         &self.file
     }
 
-    /// A value that can't be served.
+    /// A value that can't be served. The message may begin with the key; its path is put in its
+    /// place, or before it.
     pub(super) fn fault<T>(&mut self, at: &At<T>, message: impl Display) {
-        self.faults
-            .push((self.file.clone(), Fault::at(at, message)));
+        let fault = self.about(at, message);
+        self.faults.push((self.file.clone(), fault));
+    }
+
+    fn about<T>(&self, at: &At<T>, message: impl Display) -> Fault {
+        Fault::at(at, self.outline.name(at.place, &message.to_string()))
     }
 
     /// Something that can't be served and has no place of its own.
@@ -40,8 +50,8 @@ impl Report {
 
     /// A value that is doubtful.
     pub(super) fn warn<T>(&mut self, at: &At<T>, message: impl Display) {
-        self.warnings
-            .push((self.file.clone(), Fault::at(at, message)));
+        let warning = self.about(at, message);
+        self.warnings.push((self.file.clone(), warning));
     }
 
     /// Something doubtful that has no place of its own.
@@ -55,20 +65,10 @@ impl Report {
         self.warnings.extend(other.warnings);
     }
 
-    /// The value if it lies between the bounds, both included; otherwise a fault.
-    pub(super) fn between<T: PartialOrd + Display + Copy>(
-        &mut self,
-        key: &str,
-        at: &At<T>,
-        least: T,
-        most: T,
-    ) -> T {
-        if !(least..=most).contains(&at.value) {
-            let value = at.value;
-            self.fault(
-                at,
-                format!("`{key}` is {value}, but must lie between {least} and {most}"),
-            );
+    /// The value; a fault if it is out of bounds.
+    pub(super) fn within<T: Number>(&mut self, at: &At<T>, bounds: Bounds<T>) -> T {
+        if let Some(refusal) = bounds.refusal(at.value) {
+            self.fault(at, refusal);
         }
         at.value
     }

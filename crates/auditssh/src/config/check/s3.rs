@@ -2,10 +2,9 @@
 
 use super::report::Report;
 use crate::config::at::At;
-use crate::config::duration::Span;
+use crate::config::bounds;
 use crate::config::raw::{self, Checksum, LockMode, S3};
 use crate::config::secret::Secret;
-use crate::config::size::Size;
 use auditssh_s3 as s3;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -27,9 +26,6 @@ const TAGS: usize = 10;
 const TAG_NAME: usize = 128;
 const TAG_VALUE: usize = 256;
 
-/// Objects are not retained for longer than 100 years, in days.
-const RETAINED: u32 = 36_500;
-
 /// `None` if something is wrong, which is reported.
 pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<s3::Settings> {
     let faults = report.faults.len();
@@ -37,7 +33,7 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<s3::Setting
         let storage = raw.storage.as_ref().or(raw.storage_alias.as_ref())?;
         report.fault(
             storage,
-            "`storage: s3` needs the block `s3`, at least with a `bucket`",
+            "s3 needs the block `audit.s3`, at least with a `bucket`",
         );
         return None;
     };
@@ -45,21 +41,14 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<s3::Setting
     if s3.local.value.is_empty() {
         report.fault(&s3.local, "`local` is empty: give a path");
     }
-    let connection = connection(s3, report);
+    if s3.bucket.value.is_empty() {
+        report.fault(at, "`s3`: `bucket` is missing: name a bucket that exists");
+    }
+    let connection = connection(at, report);
     let objects = objects(s3, report);
     let template = s3::Template::parse(&s3.prefix.value)
         .map_err(|error| report.fault(&s3.prefix, format!("`prefix`: {error}")))
         .ok();
-    let (least, most) = (Size::mebibytes(5), Size::gibibytes(5));
-    let part_size = report.between("uploadPartSize", &s3.upload_part_size, least, most);
-    let parallel = report.between("parallelUploads", &s3.parallel_uploads, 1, 1000);
-    let most = Span::from_secs(3600);
-    let shutdown = report.between(
-        "shutdownTimeout",
-        &s3.shutdown_timeout,
-        Span::default(),
-        most,
-    );
     if report.faults.len() > faults {
         return None;
     }
@@ -72,19 +61,27 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<s3::Setting
             username: s3.metadata.username,
             ip: s3.metadata.ip,
         },
-        part_size: usize::from(part_size) as u64,
-        parallel: parallel as usize,
-        shutdown: shutdown.into(),
+        part_size: usize::from(s3.upload_part_size.value) as u64,
+        parallel: s3.parallel_uploads.value as usize,
+        shutdown: s3.shutdown_timeout.value.into(),
         synced: raw.sync != raw::Sync::None,
     })
 }
 
-fn connection(s3: &S3, report: &mut Report) -> s3::Connection {
+/// What holds even of a block that is not used.
+pub(super) fn check_bounds(s3: &S3, report: &mut Report) {
+    report.within(&s3.upload_part_size, bounds::UPLOAD_PART_SIZE);
+    report.within(&s3.parallel_uploads, bounds::PARALLEL_UPLOADS);
+    report.within(&s3.shutdown_timeout, bounds::SHUTDOWN_TIMEOUT);
+    report.within(&s3.object_lock.days, bounds::RETAINED_DAYS);
+}
+
+fn connection(at: &At<S3>, report: &mut Report) -> s3::Connection {
+    let s3 = &at.value;
     let bucket = &s3.bucket.value;
     let letters = |letter: u8| letter.is_ascii_alphanumeric() || b".-_".contains(&letter);
-    if bucket.is_empty() {
-        report.fault(&s3.bucket, "`bucket` is missing: name a bucket that exists");
-    } else if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(letters) {
+    let fits = (3..=255).contains(&bucket.len()) && bucket.bytes().all(letters);
+    if !bucket.is_empty() && !fits {
         report.fault(
             &s3.bucket,
             "`bucket` is not the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens",
@@ -111,7 +108,7 @@ fn connection(s3: &S3, report: &mut Report) -> s3::Connection {
         endpoint: given(&s3.endpoint),
         path_style: s3.path_style_access.unwrap_or(!endpoint.is_empty()),
         cacert: given(&s3.cacert),
-        credentials: credentials(s3, report),
+        credentials: credentials(at, report),
     }
 }
 
@@ -139,7 +136,8 @@ fn is_loopback(host: &str) -> bool {
         .any(|own| host.starts_with(own))
 }
 
-fn credentials(s3: &S3, report: &mut Report) -> s3::Credentials {
+fn credentials(at: &At<S3>, report: &mut Report) -> s3::Credentials {
+    let s3 = &at.value;
     let secret = one_of(
         "secretKey",
         s3.secret_key.as_ref(),
@@ -156,8 +154,8 @@ fn credentials(s3: &S3, report: &mut Report) -> s3::Credentials {
     if access.is_empty() {
         if secret.is_some() || token.is_some() {
             report.fault(
-                &s3.access_key,
-                "`accessKey` is missing: a secret key or a session token is given without it",
+                at,
+                "`s3`: `accessKey` is missing: a secret key or a session token is given without it",
             );
         }
         return s3::Credentials::Usual;
@@ -269,8 +267,7 @@ fn encryption(s3: &S3, report: &mut Report) -> Option<s3::Encryption> {
 
 fn lock(s3: &S3, report: &mut Report) -> s3::ObjectLock {
     let lock = &s3.object_lock;
-    let days = report.between("days", &lock.days, 0, RETAINED);
-    let retention = match (&lock.mode, days) {
+    let retention = match (&lock.mode, lock.days.value) {
         (Some(mode), 0) => {
             report.fault(
                 mode,

@@ -1,9 +1,9 @@
 //! `ssh`.
 
 use super::report::Report;
+use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::raw;
-use crate::config::size::Size;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,27 +46,16 @@ pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
     if let Err(message) = version(&raw.server_version.value) {
         report.fault(&raw.server_version, message);
     }
-    let interval = &raw.client_alive_interval;
-    if interval.value > Span::default() {
-        let (least, most) = (Span::from_secs(1), Span::from_secs(24 * 3600));
-        report.between("clientAliveInterval", interval, least, most);
-    }
+    let interval = report.within(&raw.client_alive_interval, bounds::CLIENT_ALIVE_INTERVAL);
     let count = &raw.client_alive_count_max;
     Ssh {
         listen,
         host_keys: host_keys(raw, report),
         banner: raw.banner.clone(),
         server_version: raw.server_version.value.clone(),
-        client_alive_interval: (interval.value > Span::default()).then(|| interval.value.into()),
-        client_alive_count_max: report.between("clientAliveCountMax", count, 1, 1000),
-        rekey_bytes: report
-            .between(
-                "rekeyLimit",
-                &raw.rekey_limit,
-                Size::mebibytes(1),
-                Size::gibibytes(1),
-            )
-            .into(),
+        client_alive_interval: (interval > Span::default()).then(|| interval.into()),
+        client_alive_count_max: report.within(count, bounds::CLIENT_ALIVE_COUNT_MAX),
+        rekey_bytes: report.within(&raw.rekey_limit, bounds::REKEY_LIMIT).into(),
     }
 }
 

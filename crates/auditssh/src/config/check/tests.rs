@@ -66,7 +66,9 @@ fn type_is_another_name_for_storage() {
     }
     assert_eq!(
         faults("audit:\n  format: audit\n  storage: file\n  type: none\n"),
-        ["4:9: `type` and `storage` are two names of one setting but differ; remove one of them"]
+        [
+            "4:9: `audit.type` and `storage` are two names of one setting but differ; remove one of them"
+        ]
     );
 }
 
@@ -79,6 +81,9 @@ fn nothing_is_kept_unless_both_form_and_place_are_given() {
         "audit: {format: none, storage: file}",
         "audit: {format: audit, storage: none}",
         "audit: {format: audit, storage: file, enable: false}",
+        "audit: {format: asciinema, storage: s3, enable: false}",
+        "audit: {format: none, storage: s3}",
+        "audit: {format: asciinema}",
     ] {
         assert!(loaded(text).config.audit.is_none(), "{text}");
         assert!(warnings(text).contains("nothing is recorded"), "{text}");
@@ -89,7 +94,7 @@ fn nothing_is_kept_unless_both_form_and_place_are_given() {
 fn what_comes_later_is_an_error_until_then() {
     assert_eq!(
         faults("audit:\n  format: asciinema\n  storage: file\n"),
-        ["2:11: `format: asciinema` is not in this version; use `audit` and convert later"]
+        ["2:11: `audit.format`: asciinema is not in this version; use audit and convert later"]
     );
 }
 
@@ -97,7 +102,7 @@ fn what_comes_later_is_an_error_until_then() {
 fn a_format_that_intercepts_nothing_is_warned_about() {
     let said = warnings("audit: {format: audit, storage: file}");
     assert!(
-        said.contains("1:17: every `audit.intercept` is off"),
+        said.contains("1:17: `audit.format`: every `audit.intercept` is off"),
         "{said}"
     );
 }
@@ -124,18 +129,18 @@ users:
 ";
     let said = faults(text).join("\n");
     for expected in [
-        "1:23: `syncInterval` is 5ns, but must lie between 10ms and 1h",
-        "3:11: `listen` is an empty list",
-        "4:14: a key stands here where the path of a file is wanted",
-        "5:18: `serverVersion` must be",
-        "6:24: `clientAliveInterval` is 500ms, but must lie between 1s and 24h",
-        "8:17: `authAttempts` is 0, but must lie between 1 and 100",
-        "9:18: `channelBuffer` is 1B, but must lie between 256KiB and 1GiB",
-        "10:18: `shutdownGrace` is 48h, but must lie between 0s and 24h",
-        "11:16: `shell` must be an absolute path",
-        "14:15: ",
-        "15:22: ",
-        "16:25: `keys/%u` is not an absolute path",
+        "1:23: `audit.syncInterval`: 5ns is out of bounds: it must lie between 10ms and 1h",
+        "3:11: `ssh.listen` is an empty list",
+        "4:14: `ssh.hostkeys[1]`: a key stands here where the path of a file is wanted",
+        "5:18: `ssh.serverVersion` must be",
+        "6:24: `ssh.clientAliveInterval`: 500ms is out of bounds: it must lie between 1s and 24h, or be 0s",
+        "8:17: `limits.authAttempts`: 0 is out of bounds: it must lie between 1 and 100",
+        "9:18: `limits.channelBuffer`: 1B is out of bounds: it must lie between 256KiB and 1GiB",
+        "10:18: `limits.shutdownGrace`: 48h is out of bounds: it must lie between 0s and 24h",
+        "11:16: `local.shell` must be an absolute path",
+        "14:15: `users.alice.password`: ",
+        "15:22: `users.alice.authorizedKeys[1]`: ",
+        "16:25: `users.alice.authorizedKeysFile`: `keys/%u` is not an absolute path",
     ] {
         assert!(said.contains(expected), "{expected}\nis not in\n{said}");
     }
@@ -159,13 +164,13 @@ fn users_may_stand_in_a_file_of_their_own() {
 
     fs::write(&users, "alice:\n  pasword: x\n").unwrap();
     let said = Config::load(&file).unwrap_err().to_string();
-    let expected = "users.yaml:2:3: unknown key `pasword`; did you mean `password`?";
+    let expected = "users.yaml:2:3: unknown key `alice.pasword`; did you mean `password`?";
     assert!(said.ends_with(expected), "{said}");
 
     fs::write(&users, "bob: {}\n").unwrap();
     let said = Config::load(&file).unwrap_err().to_string();
     assert!(
-        said.ends_with("config.yaml:1:12: the user `bob` stands in `users` too"),
+        said.ends_with("config.yaml:1:12: `usersFile`: the user `bob` stands in `users` too"),
         "{said}"
     );
 
@@ -188,7 +193,8 @@ fn authorities_are_read_from_one_file_or_several() {
     loaded(&text(&format!("[{0}, {0}]", one.display())));
     let said = faults(&text(two.to_str().unwrap())).join("");
     assert!(
-        said.starts_with("2:22: ") && said.contains("two.pub:2: not a public key"),
+        said.starts_with("2:22: `ssh.trustedUserCAKeys`: ")
+            && said.contains("two.pub:2: not a public key"),
         "{said}"
     );
 }

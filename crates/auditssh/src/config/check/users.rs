@@ -49,8 +49,8 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Users> {
 fn further(file: &At<String>, trusting: bool, report: &mut Report) -> BTreeMap<String, User> {
     let path = Path::new(&file.value);
     match read::<BTreeMap<String, raw::User>>(path) {
-        Ok(users) => {
-            let mut theirs = Report::new(path);
+        Ok((users, outline)) => {
+            let mut theirs = Report::new(path, outline);
             let users = entries(&users, trusting, &mut theirs);
             report.merge(theirs);
             users

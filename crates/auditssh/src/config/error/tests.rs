@@ -26,15 +26,15 @@ fn the_nearest_word_is_suggested() {
 
 #[test]
 fn only_names_are_repeated() {
-    assert_eq!(unknown("key", "a b", &[]), "unknown key");
-    assert_eq!(unknown("key", "\u{1b}[2J", &[]), "unknown key");
+    assert_eq!(unknown("key", "a b", "", &[]), "unknown key");
     assert_eq!(
-        unknown("key", "ab", &["xyz", "uvw"]),
-        "unknown key `ab`; known here: xyz, uvw"
+        unknown("key", "\u{1b}[2J", "log", &[]),
+        "unknown key in `log`"
     );
-    assert_eq!(kind("string \"hunter2\""), "string");
-    assert_eq!(kind("integer `5`"), "integer");
-    assert_eq!(kind("map"), "map");
+    assert_eq!(
+        unknown("key", "ab", "log", &["xyz", "uvw"]),
+        "unknown key `log.ab`; known here: xyz, uvw"
+    );
 }
 
 proptest! {

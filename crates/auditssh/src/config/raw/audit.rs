@@ -1,6 +1,7 @@
 //! `audit`.
 
 use crate::config::at::At;
+use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::raw::S3;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -32,10 +33,11 @@ pub(crate) struct Audit {
     /// When an event counts as recorded, so that its effect may pass.
     pub(crate) sync: Sync,
     /// With `sync: interval`, how often what was written is forced to the disk: what a power cut
-    /// may cost at most. From `10ms` to `1h`.
+    /// may cost at most.
+    #[schemars(transform = bounds::SYNC_INTERVAL.told())]
     pub(crate) sync_interval: At<Span>,
     /// After which time a chunk of a log is sealed into the hash chain even if it is not full.
-    /// From `1s` to `24h`.
+    #[schemars(transform = bounds::SEAL_INTERVAL.told())]
     pub(crate) seal_interval: At<Span>,
     /// What becomes of a session that can't be recorded any more.
     pub(crate) on_failure: OnFailure,

@@ -1,6 +1,7 @@
 //! `limits`.
 
 use crate::config::at::At;
+use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::size::Size;
 use schemars::JsonSchema;
@@ -11,40 +12,58 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Limits {
     /// Connections that are not logged in, overall.
+    #[schemars(transform = bounds::UNAUTHENTICATED.told())]
     pub(crate) unauthenticated: At<usize>,
     /// Connections that are not logged in, from one address (an IPv6 /64 counts as one).
+    #[schemars(transform = bounds::UNAUTHENTICATED.told())]
     pub(crate) unauthenticated_per_source: At<usize>,
     /// How long an excess connection waits for room before it is refused.
+    #[schemars(transform = bounds::UNAUTHENTICATED_WAIT.told())]
     pub(crate) unauthenticated_wait: At<Span>,
     /// Time to log in, from the moment of the connection.
+    #[schemars(transform = bounds::LOGIN_GRACE_TIME.told())]
     pub(crate) login_grace_time: At<Span>,
     /// Authentication attempts of one connection, over all methods and names.
+    #[schemars(transform = bounds::AUTH_ATTEMPTS.told())]
     pub(crate) auth_attempts: At<usize>,
     /// How long a refused login takes at least, so that its duration tells nothing.
+    #[schemars(transform = bounds::REJECTION_TIME.told())]
     pub(crate) rejection_time: At<Span>,
     /// Connections overall; `0` derives it from the limit on file descriptors.
+    #[schemars(transform = bounds::CONNECTIONS.told())]
     pub(crate) connections: At<usize>,
     /// Session channels open at a time on one connection.
+    #[schemars(transform = bounds::SESSION_CHANNELS.told())]
     pub(crate) session_channels: At<usize>,
     /// Channels that one connection may open in its life.
+    #[schemars(transform = bounds::CHANNELS.told())]
     pub(crate) channels: At<u64>,
     /// Environment variables of one channel.
+    #[schemars(transform = bounds::ENVIRONMENT_VARIABLES.told())]
     pub(crate) environment_variables: At<usize>,
     /// Size of all names and values of one channel's environment.
+    #[schemars(transform = bounds::ENVIRONMENT_BYTES.told())]
     pub(crate) environment_bytes: At<Size>,
     /// Size of a login name, of the name of a variable or of a subsystem.
+    #[schemars(transform = bounds::NAME_BYTES.told())]
     pub(crate) name_bytes: At<Size>,
     /// Size of a command line.
+    #[schemars(transform = bounds::COMMAND_BYTES.told())]
     pub(crate) command_bytes: At<Size>,
     /// How much may wait for a channel's program before the whole connection waits.
+    #[schemars(transform = bounds::CHANNEL_BUFFER.told())]
     pub(crate) channel_buffer: At<Size>,
     /// How long a backend may take to log a user in or to open a session.
+    #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) backend_open: At<Span>,
     /// How long a backend may take to answer a request on an open session.
+    #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) backend_request: At<Span>,
     /// How long the end of a connection waits for programs to end.
+    #[schemars(transform = bounds::DISCONNECT_GRACE.told())]
     pub(crate) disconnect_grace: At<Span>,
     /// How long sessions may go on after SIGTERM.
+    #[schemars(transform = bounds::SHUTDOWN_GRACE.told())]
     pub(crate) shutdown_grace: At<Span>,
 }
 

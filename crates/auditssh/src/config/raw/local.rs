@@ -15,10 +15,10 @@ pub(crate) struct Local {
     pub(crate) shell: Option<At<String>>,
     /// The programs behind subsystems: a map from a subsystem's name to a command line.
     /// sshd's `internal-sftp` stands for the program of `sftp`, or OpenSSH's own.
-    pub(crate) subsystems: BTreeMap<String, String>,
+    pub(crate) subsystems: At<BTreeMap<String, String>>,
     /// The environment variables that a client may set; `*` and `?` stand for any text and any
     /// character.
-    pub(crate) accept_env: Vec<String>,
+    pub(crate) accept_env: Vec<At<String>>,
     /// Let programs run as root. With `user: self` a server that is root starts only then; with
     /// `user: login` only then may accounts with uid 0 log in. Whoever is recorded as root can end
     /// the recording.
@@ -30,8 +30,13 @@ impl Default for Local {
         Self {
             user: Account::default(),
             shell: None,
-            subsystems: BTreeMap::from([("sftp".into(), "/usr/lib/openssh/sftp-server".into())]),
-            accept_env: vec!["LANG".into(), "LC_*".into()],
+            subsystems: At::unplaced(BTreeMap::from([(
+                "sftp".into(),
+                "/usr/lib/openssh/sftp-server".into(),
+            )])),
+            accept_env: ["LANG", "LC_*"]
+                .map(|name| At::unplaced(name.into()))
+                .into(),
             allow_root: false,
         }
     }

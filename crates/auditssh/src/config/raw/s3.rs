@@ -1,6 +1,7 @@
 //! `audit.s3`.
 
 use crate::config::at::At;
+use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::secret::Secret;
 use crate::config::size::Size;
@@ -44,11 +45,13 @@ pub(crate) struct S3 {
     /// hour in UTC at which the connection began), `%u` (login name, `-` if nobody logged in) and
     /// `%i` (connection id). Without `%i` the connection id is added at the end.
     pub(crate) prefix: At<String>,
-    /// The size of the parts in which logs are uploaded while their sessions run, from `5MiB` to
-    /// `5GiB`. It doubles every 1000 parts, since there may be 10,000. A log that is not larger is
-    /// uploaded at once at its end.
+    /// The size of the parts in which logs are uploaded while their sessions run. It doubles every
+    /// 1000 parts, since there may be 10,000. A log that is not larger is uploaded at once at its
+    /// end.
+    #[schemars(transform = bounds::UPLOAD_PART_SIZE.told())]
     pub(crate) upload_part_size: At<Size>,
-    /// How many logs are uploaded at a time, from 1 to 1000.
+    /// How many logs are uploaded at a time.
+    #[schemars(transform = bounds::PARALLEL_UPLOADS.told())]
     pub(crate) parallel_uploads: At<u32>,
     /// The canned access control list of the objects, such as `private` or
     /// `bucket-owner-full-control`. It needs a further permission (`s3:PutObjectAcl`).
@@ -69,8 +72,9 @@ pub(crate) struct S3 {
     pub(crate) tags: At<BTreeMap<String, String>>,
     /// By which checksum the service checks what it receives.
     pub(crate) checksum: Checksum,
-    /// How long uploads under way may still take when the server ends, up to `1h`; the rest is
-    /// uploaded after the next start.
+    /// How long uploads under way may still take when the server ends; the rest is uploaded after
+    /// the next start.
+    #[schemars(transform = bounds::SHUTDOWN_TIMEOUT.told())]
     pub(crate) shutdown_timeout: At<Span>,
 }
 
@@ -123,6 +127,7 @@ pub(crate) struct ObjectLock {
     /// Who may shorten the retention.
     pub(crate) mode: Option<At<LockMode>>,
     /// For how many days from its upload on an object is retained.
+    #[schemars(transform = bounds::RETAINED_DAYS.told())]
     pub(crate) days: At<u32>,
     /// Retain the objects until someone takes the hold away.
     pub(crate) legal_hold: bool,

@@ -1,6 +1,7 @@
 //! `ssh`.
 
 use crate::config::at::At;
+use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::one_or_many::{Address, OneOrMany};
 use crate::config::size::Size;
@@ -18,6 +19,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 pub(crate) struct Ssh {
     /// Where to listen: an address and a port such as `0.0.0.0:22` or `[::]:2222`, or a list of
     /// such.
+    #[schemars(extend("minItems" = 1))]
     pub(crate) listen: At<OneOrMany<Address>>,
     /// Files with the server's private keys (OpenSSH format; Ed25519, RSA or ECDSA; not
     /// encrypted). Without any, an Ed25519 key is kept in `/etc/auditssh/ssh_host_ed25519_key`;
@@ -28,13 +30,14 @@ pub(crate) struct Ssh {
     /// What the server calls itself (RFC 4253, 4.2): `SSH-2.0-` and printable ASCII without blanks
     /// or `-`, then optionally a blank and a comment; 200 bytes at most.
     pub(crate) server_version: At<String>,
-    /// After how long a silence a client is asked whether it is still there; `0s` never asks, else
-    /// at least `1s`.
+    /// After how long a silence a client is asked whether it is still there; `0s` never asks.
+    #[schemars(transform = bounds::CLIENT_ALIVE_INTERVAL.told())]
     pub(crate) client_alive_interval: At<Span>,
     /// How many such questions in a row may go unanswered before the connection ends.
+    #[schemars(transform = bounds::CLIENT_ALIVE_COUNT_MAX.told())]
     pub(crate) client_alive_count_max: At<usize>,
-    /// After how much data in either direction keys are exchanged anew (RFC 4253, 9): from `1MiB`
-    /// to `1GiB`.
+    /// After how much data in either direction keys are exchanged anew (RFC 4253, 9).
+    #[schemars(transform = bounds::REKEY_LIMIT.told())]
     pub(crate) rekey_limit: At<Size>,
     /// A file with the public keys of the authorities whose user certificates are accepted, one a
     /// line, or a list of such files.

@@ -1,6 +1,7 @@
 //! `docs/configuration.md`: the schema as a page for people.
 
-use serde_json::{Map, Value};
+use super::wanted::resolve;
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// What stands above the keys.
@@ -18,11 +19,7 @@ const EXAMPLE: &str = include_str!("example.yaml");
 pub(crate) fn page() -> String {
     let schema = super::schema().to_value();
     let mut page = Page {
-        definitions: schema
-            .get("$defs")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default(),
+        schema: &schema,
         text: INTRODUCTION.to_owned(),
     };
     page.paragraph(text(&schema, "description"));
@@ -38,12 +35,12 @@ pub(crate) fn page() -> String {
     page.text
 }
 
-struct Page {
-    definitions: Map<String, Value>,
+struct Page<'a> {
+    schema: &'a Value,
     text: String,
 }
 
-impl Page {
+impl Page<'_> {
     /// The keys of a block, then the blocks in it.
     fn block(&mut self, path: &str, schema: &Value) {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
@@ -57,11 +54,11 @@ impl Page {
             } else {
                 format!("{path}.{key}")
             };
-            let target = self.resolve(property).clone();
+            let target = resolve(property, self.schema).clone();
             let entry = target
                 .get("additionalProperties")
                 .filter(|entry| entry.is_object());
-            let entry = entry.map(|entry| self.resolve(entry).clone());
+            let entry = entry.map(|entry| resolve(entry, self.schema).clone());
             if target.get("properties").is_some() {
                 blocks.push((full, text(property, "description").to_owned(), target));
             } else if let Some(entry) = entry.filter(|entry| entry.get("properties").is_some()) {
@@ -82,20 +79,6 @@ impl Page {
             self.paragraph(&description);
             self.block(&path, &schema);
         }
-    }
-
-    /// The definition that a schema refers to, or the schema itself.
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        let alternative = schema
-            .get("anyOf")
-            .and_then(|alternatives| alternatives.get(0))
-            .unwrap_or(schema);
-        alternative
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|name| name.strip_prefix("#/$defs/"))
-            .and_then(|name| self.definitions.get(name))
-            .unwrap_or(alternative)
     }
 
     fn paragraph(&mut self, text: &str) {

@@ -111,8 +111,9 @@ async fn the_pipes_belong_to_the_account() {
 
 #[tokio::test]
 async fn root_is_let_in_only_where_allowed() {
-    let Refused(text) = session_of("root").await.err().unwrap();
-    assert!(text.contains("local.allowRoot"), "{text}");
+    let refused = session_of("root").await.err().unwrap();
+    assert!(refused.reason().contains("local.allowRoot"), "{refused}");
+    assert!(!refused.for_user().contains("allowRoot"), "{refused}");
     let settings = Settings {
         allow_root: true,
         ..login()
@@ -129,7 +130,7 @@ async fn root_is_let_in_only_where_allowed() {
 #[tokio::test]
 async fn names_without_an_account_are_refused() {
     for name in ["no-such-account", "", "a\nb", "root:x"] {
-        let Refused(text) = session_of(name).await.err().unwrap();
+        let text = session_of(name).await.err().unwrap().to_string();
         assert!(text.contains("useradd"), "{text}");
         assert!(!text.contains('\n'), "{text}");
     }
@@ -138,11 +139,11 @@ async fn names_without_an_account_are_refused() {
 #[tokio::test]
 async fn expired_and_locked_accounts_are_refused() {
     let account = TestAccount::create("e", &["-e", "2001-01-01"]);
-    let Refused(text) = session_of(&account.0).await.err().unwrap();
+    let text = session_of(&account.0).await.err().unwrap().to_string();
     assert!(text.contains("expired"), "{text}");
 
     let account = TestAccount::create("l", &["-p", "!$6$abc$def"]);
-    let Refused(text) = session_of(&account.0).await.err().unwrap();
+    let text = session_of(&account.0).await.err().unwrap().to_string();
     assert!(text.contains("locked"), "{text}");
 }
 

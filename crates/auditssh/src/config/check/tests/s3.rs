@@ -79,35 +79,50 @@ fn what_is_switched_off_need_not_be_complete() {
 #[test]
 fn what_is_wrong_is_named_without_secrets() {
     for (block, expected) in [
-        ("prefix: /a", "6:13: `prefix`: it must neither begin with"),
+        (
+            "prefix: /a",
+            "6:13: `audit.s3.prefix`: it must neither begin with",
+        ),
         ("uploadPartSize: 5MB", "not a size"),
         (
             "uploadPartSize: 1MiB",
-            "6:21: `uploadPartSize` is 1MiB, but must lie between 5MiB and 5GiB",
+            "6:21: `audit.s3.uploadPartSize`: 1MiB is out of bounds: it must lie between 5MiB and 5GiB",
         ),
-        ("parallelUploads: 0", "`parallelUploads` is 0"),
-        ("acl: everyone", "6:10: `acl` is none of private, "),
-        ("secretKey: hunter2", "`accessKey` is missing"),
+        (
+            "parallelUploads: 0",
+            "`audit.s3.parallelUploads`: 0 is out of bounds",
+        ),
+        ("acl: everyone", "6:10: `audit.s3.acl` is none of private, "),
+        (
+            "secretKey: hunter2",
+            "5:5: `audit.s3`: `accessKey` is missing",
+        ),
         (
             "endpoint: \"https://u:hunter2@host\"",
-            "6:15: `endpoint` must be a URL",
+            "6:15: `audit.s3.endpoint` must be a URL",
         ),
-        ("cacert: /etc/ca.pem", "6:13: `cacert` holds no certificate"),
+        (
+            "cacert: /etc/ca.pem",
+            "6:13: `audit.s3.cacert` holds no certificate",
+        ),
         ("serverSideEncryption: hunter2", "must be AES256 or aws:kms"),
         ("kmsKeyId: x", "needs `serverSideEncryption: aws:kms`"),
         (
             "objectLock: {mode: COMPLIANCE}",
-            "6:24: `mode` needs `days`",
+            "6:24: `audit.s3.objectLock.mode` needs `days`",
         ),
-        ("objectLock: {days: 3}", "`days` needs `mode`"),
+        (
+            "objectLock: {days: 3}",
+            "`audit.s3.objectLock.days` needs `mode`",
+        ),
         (
             "objectLock: {mode: FOREVER, days: 3}",
             "unknown value `FOREVER`",
         ),
-        ("tags: {'': x}", "`tags` may be 10"),
+        ("tags: {'': x}", "`audit.s3.tags` may be 10"),
         (
             "storageClass: standard",
-            "`storageClass` is no storage class",
+            "`audit.s3.storageClass` is no storage class",
         ),
         (
             "secretKeyFile: /no/such/file",
@@ -115,7 +130,7 @@ fn what_is_wrong_is_named_without_secrets() {
         ),
         (
             "secretkey: hunter2",
-            "unknown key `secretkey`; did you mean `secretKey`?",
+            "unknown key `audit.s3.secretkey`; did you mean `secretKey`?",
         ),
     ] {
         let said = faults(&s3(block)).join("\n");
@@ -124,7 +139,7 @@ fn what_is_wrong_is_named_without_secrets() {
     }
     assert_eq!(
         faults("audit:\n  format: audit\n  storage: s3\n"),
-        ["3:12: `storage: s3` needs the block `s3`, at least with a `bucket`"]
+        ["3:12: `audit.storage`: s3 needs the block `audit.s3`, at least with a `bucket`"]
     );
 }
 
