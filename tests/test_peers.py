@@ -10,7 +10,7 @@ import paramiko
 import pexpect
 import pytest
 
-from harness.log import EXEC, EXIT, HANDSHAKE_OK, PASSWORD_FAILED, PASSWORD_OK, PTY, SIGNAL
+from harness.log import EXEC, EXIT, HANDSHAKE_OK, IO, PASSWORD_FAILED, PASSWORD_OK, PTY, SIGNAL
 from harness.log import STDERR, STDIN, STDOUT, SUBSYSTEM, WINDOW
 from harness.server import PASSWORD, environment
 
@@ -121,6 +121,38 @@ def test_asyncssh_command(server):
     log = server.log()
     agrees(log, "AsyncSSH")
     assert "mlkem768x25519-sha256" in str(log.only(HANDSHAKE_OK).payload)
+
+
+def test_the_log_has_both_streams_in_the_order_of_the_wire(server):
+    command = "for i in $(seq 40); do head -c 200000 /dev/zero; echo error $i >&2; done; for i in $(seq 200); do echo s$i; echo e$i >&2; done"
+
+    class Ear(asyncssh.SSHClientSession):
+        def __init__(self):
+            self.heard = []
+
+        def data_received(self, data, datatype):
+            self.heard.append((STDERR if datatype == asyncssh.EXTENDED_DATA_STDERR else STDOUT, data))
+
+    async def work():
+        async with connect(server) as connection:
+            channel, ear = await connection.create_session(Ear, command, encoding=None)
+            await channel.wait_closed()
+            return ear.heard
+
+    heard = asyncio.run(work())
+    recorded = [(m["stream"], m["data"]) for m in server.log().of(IO) if m["stream"] != STDIN]
+    assert runs(recorded) == runs(heard)
+
+
+def runs(pieces):
+    """The pieces in their order, those of one stream that follow each other drawn together."""
+    drawn = []
+    for stream, data in pieces:
+        if drawn and drawn[-1][0] == stream:
+            drawn[-1][1] += data
+        else:
+            drawn.append([stream, bytearray(data)])
+    return drawn
 
 
 def test_asyncssh_signal(server):

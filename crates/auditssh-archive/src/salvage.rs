@@ -243,6 +243,7 @@ impl Work {
     fn proven(&mut self, offset: u64, seal: &Seal) -> Result<(), Failure> {
         let missing = seal.first.saturating_sub(self.next);
         if missing > 0 {
+            self.output.expect(seal.span.first_wall);
             self.notice(missing, "the member that held them is lost")?;
         }
         self.member = seal.number.saturating_add(1);
@@ -330,6 +331,7 @@ impl Work {
             .all(first, |frame| {
                 if frame.number > self.next {
                     let missing = frame.number - self.next;
+                    self.output.expect(frame.stamp.wall);
                     self.notice(missing, "the frames that held them are lost")?;
                     self.next = frame.number;
                 }
@@ -396,6 +398,7 @@ impl Work {
         if !why.is_empty() {
             let raw = content.split_off(start);
             self.output.give_back(content);
+            self.output.expect(timestamp);
             self.notice(0, why)?;
             content = self.output.lend();
             content.extend_from_slice(&raw);

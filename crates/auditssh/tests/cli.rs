@@ -118,7 +118,12 @@ fn wrong_arguments_are_told_with_what_is_wanted() {
             &["decode", "--channel", "first", "log"],
             "a channel is a number",
         ),
-        (&["decode", "--since", "now", "log"], "2026-01-31 12:00"),
+        (&["decode", "--since", "soon", "log"], "2026-01-31 12:00"),
+        (
+            &["decode", "--since", "20261126", "log"],
+            "for a day write 2026-11-26",
+        ),
+        (&["decode", "--until", "2026", "log"], "10 digits (seconds"),
     ] {
         let said = stderr(&run(arguments));
         assert!(said.contains(expected), "{arguments:?}: {said}");
@@ -368,6 +373,10 @@ const WRONG: &[(&str, &str)] = &[
         "1:16: `ssh.listen[1]`: the port is missing",
     ),
     (
+        "ssh: {listen: [\"127.0.0.1:2222\", \"[::1]:2222\", \"127.0.0.1:2222\"]}",
+        "1:15: `ssh.listen` names 127.0.0.1:2222 more than once; remove one of them",
+    ),
+    (
         "ssh: {hostkeys: /etc/key}",
         "1:17: `ssh.hostkeys`: a text stands here where a list is wanted; an empty one is []",
     ),
@@ -404,6 +413,10 @@ const WRONG: &[(&str, &str)] = &[
         "1:12: `usersFile`: a list stands here where a text is wanted",
     ),
     (
+        "usersFile: /nonexist",
+        "1:12: `usersFile`: /nonexist: No such file",
+    ),
+    (
         "backend: {local: {}}",
         "1:10: `backend`: a map stands here where `local` is wanted",
     ),
@@ -422,6 +435,14 @@ const WRONG: &[(&str, &str)] = &[
     (
         "geoip: {provider: {maxmind: x}}",
         "1:19: `geoip.provider`: a map stands here where one of dummy, maxmind is wanted",
+    ),
+    (
+        "geoip: {provider: maxmind, maxmind-geoip2-file: /nonexist}",
+        "1:49: `geoip.maxmind-geoip2-file`: /nonexist: No such file",
+    ),
+    (
+        "geoip: {provider: maxmind}",
+        "`geoip.maxmind-geoip2-file`: /var/lib/GeoIP/GeoIP2-Country.mmdb: No such file",
     ),
     (
         "log: {level: 3}",

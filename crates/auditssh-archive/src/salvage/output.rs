@@ -67,6 +67,13 @@ impl Output {
         }
     }
 
+    /// When what is known to follow was recorded: what is said before any message bears that time.
+    pub(super) fn expect(&mut self, wall: i64) {
+        if self.last_wall == 0 {
+            self.last_wall = wall;
+        }
+    }
+
     /// The content of the next member so far, to append a message to; it comes back with
     /// [`Output::push`] or [`Output::give_back`].
     pub(super) fn lend(&mut self) -> Vec<u8> {

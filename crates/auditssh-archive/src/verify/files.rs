@@ -138,11 +138,9 @@ fn read(path: &Path, live: bool) -> io::Result<Report> {
         }
         file => file?,
     };
-    let (_, name) = place(path);
-    let mut report = if is_id(&name) {
-        verify_as(file, &name)
-    } else {
-        verify(file)
+    let mut report = match claim(path) {
+        Some(id) => verify_as(file, &id),
+        None => verify(file),
     }?;
     if live && report.verdict == Verdict::Cut {
         report.verdict = Verdict::Open;
@@ -152,7 +150,12 @@ fn read(path: &Path, live: bool) -> io::Result<Report> {
 
 /// Whether a live server writes this log: its tail is there and the directory is locked.
 pub fn is_written(path: &Path) -> io::Result<bool> {
-    Ok(has_tails(path) && is_live(place(path).0.as_path())?)
+    for place in places(path) {
+        if place.has_tails() && is_live(&place.directory)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether something of a log is there besides its file.
@@ -160,32 +163,59 @@ fn is_begun(path: &Path) -> bool {
     has_tails(path) || !set_aside(path).is_empty()
 }
 
+fn has_tails(path: &Path) -> bool {
+    places(path).any(|place| place.has_tails())
+}
+
 /// The names of what recovery set aside beside a log.
 fn set_aside(path: &Path) -> Vec<String> {
-    let (directory, name) = place(path);
-    (0..MOST_DAMAGED)
-        .map(|number| damaged_name(&name, number))
-        .filter(|name| directory.join(name).exists())
-        .collect()
+    places(path).flat_map(|place| place.set_aside()).collect()
 }
 
-fn has_tails(path: &Path) -> bool {
-    let (directory, name) = place(path);
-    [0, 1]
-        .iter()
-        .any(|&tail| directory.join(tail_name(&name, tail)).exists())
+/// The connection whose log a file is said to be: by its own name or, if that is none, by the name
+/// of what it is a symbolic link to.
+fn claim(path: &Path) -> Option<String> {
+    places(path)
+        .map(|place| place.name)
+        .find(|name| is_id(name))
 }
 
-/// The directory and the name of a log, which a symbolic link may stand for.
-fn place(path: &Path) -> (PathBuf, String) {
-    let real = path.is_symlink().then(|| path.canonicalize().ok());
-    let path = real.flatten().unwrap_or_else(|| path.to_owned());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    (directory.to_owned(), name.into_owned())
+/// A place of a log: what belongs to it stands beside it.
+struct Place {
+    directory: PathBuf,
+    name: String,
+}
+
+/// The places of a log: its own and, if it is a symbolic link, that of its target.
+fn places(path: &Path) -> impl Iterator<Item = Place> {
+    let target = path.is_symlink().then(|| path.canonicalize().ok());
+    let all = [Some(path.to_owned()), target.flatten()];
+    all.into_iter().flatten().map(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        Place {
+            directory: directory.to_owned(),
+            name: name.into_owned(),
+        }
+    })
+}
+
+impl Place {
+    fn has_tails(&self) -> bool {
+        [0, 1]
+            .iter()
+            .any(|&tail| self.directory.join(tail_name(&self.name, tail)).exists())
+    }
+
+    fn set_aside(&self) -> Vec<String> {
+        (0..MOST_DAMAGED)
+            .map(|number| damaged_name(&self.name, number))
+            .filter(|name| self.directory.join(name).exists())
+            .collect()
+    }
 }
 
 /// Names of logs, and of logs of which only what stood beside them is left.

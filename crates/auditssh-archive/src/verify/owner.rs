@@ -21,10 +21,12 @@ impl<R: Read> Start<R> {
         }
     }
 
-    /// The connection that the first message names; `None` if no message is there.
+    /// The connection that the first message names; `None` if no message is there, or it names none:
+    /// so a log that was salvaged without its beginning.
     pub(super) fn owner(&self) -> Option<String> {
         let first = Decoder::new(&*self.kept).next()?.ok()?;
-        Some(first.connection_id.to_str_lossy().into_owned())
+        let owner = first.connection_id.to_str_lossy().into_owned();
+        Some(owner).filter(|owner| !owner.is_empty())
     }
 }
 

@@ -294,6 +294,22 @@ fn a_log_under_the_name_of_another_connection_is_altered() {
         let found = verdicts(directory.path());
         let words: Vec<_> = found.iter().map(|(_, word)| *word).collect();
         assert_eq!(words, ["altered", "intact"], "only an id is a claim");
+
+        std::fs::remove_file(directory.path().join(&other)).unwrap();
+        std::fs::write(directory.path().join(ID), &log).unwrap();
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, directory.path().join(name)).unwrap();
+        };
+        link("evidence", &other);
+        link(ID, &ID.replace('0', "b"));
+        link(ID, "seen");
+        let words: Vec<_> = verdicts(directory.path())
+            .iter()
+            .map(|(_, word)| *word)
+            .collect();
+        // The file, two links under another id, and the file that claims nothing.
+        assert_eq!(words, ["intact", "altered", "altered", "intact"]);
+        assert_eq!(verdicts(&directory.path().join("seen"))[0].1, "intact");
     }
 }
 

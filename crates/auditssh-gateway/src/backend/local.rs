@@ -22,6 +22,7 @@ mod process;
 mod pty;
 mod remains;
 mod session;
+mod sftp;
 mod signal;
 mod spawn;
 #[cfg(test)]
@@ -77,36 +78,12 @@ pub struct Settings {
     pub open_files: Option<u64>,
 }
 
-/// The SFTP server of OpenSSH as Debian has it.
-const SFTP_SERVER: &str = "/usr/lib/openssh/sftp-server";
-
-/// The name under which sshd runs its own SFTP server.
-const INTERNAL_SFTP: &str = "internal-sftp";
-
-impl Settings {
-    /// A command of the configuration or of a key, as it is run: sshd's `internal-sftp`, which
-    /// both may name, is the program of the subsystem `sftp`, with the arguments given.
-    fn configured(&self, command: &str) -> String {
-        let (name, arguments) = command
-            .split_once(char::is_whitespace)
-            .unwrap_or((command, ""));
-        if name != INTERNAL_SFTP {
-            return command.to_owned();
-        }
-        let program = match self.subsystems.get("sftp").map(|sftp| sftp.trim()) {
-            Some(sftp) if !sftp.starts_with(INTERNAL_SFTP) => sftp,
-            _ => SFTP_SERVER,
-        };
-        format!("{program} {arguments}")
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             run_as: RunAs::Own,
             shell: None,
-            subsystems: BTreeMap::from([("sftp".to_owned(), SFTP_SERVER.to_owned())]),
+            subsystems: BTreeMap::from([("sftp".to_owned(), sftp::SERVER.to_owned())]),
             accept_env: vec!["LANG".to_owned(), "LC_*".to_owned()],
             allow_root: false,
             open_files: None,

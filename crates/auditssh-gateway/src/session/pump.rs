@@ -77,17 +77,21 @@ async fn carry(
     stdout: Box<dyn AsyncRead + Send + Unpin>,
     stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
 ) -> Result<(), Ended> {
+    let (recorded, recordings) = mpsc::channel(PIECES);
     let (pieces, queue) = mpsc::channel(PIECES);
-    let out = read(channel, link, Stream::Stdout, stdout, pieces.clone());
+    let ways = (recorded, pieces);
+    let out = read(channel, link, Stream::Stdout, stdout, ways.clone());
     let err = async {
-        if let Some(stderr) = stderr {
-            read(channel, link, Stream::Stderr, stderr, pieces).await
-        } else {
-            drop(pieces);
-            Ok(())
+        match stderr {
+            Some(stderr) => read(channel, link, Stream::Stderr, stderr, ways).await,
+            None => {
+                drop(ways);
+                Ok(())
+            }
         }
     };
-    let output = async { tokio::try_join!(out, err, send(channel, queue)) };
+    let (forward, send) = (forward(recordings), send(channel, queue));
+    let output = async { tokio::try_join!(out, err, forward, send) };
     let input = async {
         feed(&channel.inbox, stdin).await;
         // The end of the input is not the end of the program.
@@ -112,35 +116,20 @@ async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
     let _ = stdin.shutdown().await;
 }
 
-/// Reads, records, and hands on what is recorded, in this order; the next piece is read while one
-/// is being recorded.
-async fn read(
-    channel: &Channel,
-    link: &Link,
-    stream: Stream,
-    from: Box<dyn AsyncRead + Send + Unpin>,
-    pieces: mpsc::Sender<Piece>,
-) -> Result<(), Ended> {
-    let (recorded, queue) = mpsc::channel(PIECES);
-    let read = record(channel, link, (stream, from), pieces, recorded);
-    tokio::try_join!(read, forward(queue)).map(|_| ())
-}
-
-/// The connection's channels share the room for what waits to be recorded.
-async fn record<'a>(
+/// Reads, and records in the order in which both streams of a channel are sent; the next piece is
+/// read while the last is being recorded. The connection's channels share the room for what waits
+/// to be recorded.
+async fn read<'a>(
     channel: &Channel,
     link: &'a Link,
-    (stream, mut from): (Stream, Box<dyn AsyncRead + Send + Unpin>),
-    pieces: mpsc::Sender<Piece>,
-    recorded: mpsc::Sender<Recorded<'a>>,
+    stream: Stream,
+    mut from: Box<dyn AsyncRead + Send + Unpin>,
+    (recorded, pieces): (mpsc::Sender<Recorded<'a>>, mpsc::Sender<Piece>),
 ) -> Result<(), Ended> {
     let mut buffer = BytesMut::new();
     loop {
-        let place = pieces
-            .clone()
-            .reserve_owned()
-            .await
-            .map_err(|_| Ended::Over)?;
+        let place = pieces.clone().reserve_owned().await;
+        let place = place.map_err(|_| Ended::Over)?;
         buffer.reserve(PIECE);
         match from.read_buf(&mut (&mut buffer).limit(PIECE)).await {
             Ok(0) | Err(_) => return Ok(()),
@@ -152,16 +141,20 @@ async fn record<'a>(
             data: bytes.to_vec(),
         });
         let room = link.output.acquire().await.map_err(|_| Ended::Over)?;
+        // No wait between these two: the other stream must not come between them.
+        let commit = link.recorder.append(channel.entry(event));
         let recording = Recorded {
             piece: Piece { stream, bytes },
-            commit: link.recorder.append(channel.entry(event)),
+            commit,
             room,
             place,
         };
-        recorded.send(recording).await.map_err(|_| Ended::Over)?;
+        // There is room: as many pieces have places as this queue holds.
+        recorded.try_send(recording).map_err(|_| Ended::Over)?;
     }
 }
 
+/// Hands on what is recorded.
 async fn forward(mut queue: mpsc::Receiver<Recorded<'_>>) -> Result<(), Ended> {
     while let Some(recorded) = queue.recv().await {
         recorded.commit.await?;

@@ -131,19 +131,28 @@ async fn a_client_killed_while_its_channel_is_stalled_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rekey_amid_multiplexed_uploads_breaks_nothing() {
-    let server = TestServer::with(|settings| settings.rekey_bytes = 3 * MIB);
+    let server = TestServer::with(|settings| settings.rekey_bytes = 64 * MIB);
     let client = TestClient::login(&server).await;
-    let mut all = Vec::new();
+    let mut channels = Vec::new();
     for _ in 0..10 {
-        let mut channel = client.exec("count").await;
+        channels.push(client.exec("count").await);
+    }
+    // The first windows together are more than an exchange tolerates (docs/limits.md): this
+    // client sends all that it may, so they are used up before the first exchange.
+    for channel in &channels {
+        let first = Bytes::from(vec![1; 5 * MIB + MIB / 2]);
+        in_time(channel.data_bytes(first)).await.unwrap();
+    }
+    let mut all = Vec::new();
+    for mut channel in channels {
         all.push(tokio::spawn(async move {
-            send(&channel, Bytes::from(vec![1; 5 * MIB])).await;
+            send(&channel, Bytes::from(vec![1; 20 * MIB])).await;
             finish(&mut channel).await
         }));
     }
     for one in all {
         let result = in_time(one).await.unwrap();
-        assert_eq!(result.stdout, (5 * MIB).to_string().as_bytes());
+        assert_eq!(result.stdout, (25 * MIB + MIB / 2).to_string().as_bytes());
         assert_eq!(result.exit, Some(0));
     }
     assert_eq!(client.run("zeros 20000000").await.stdout.len(), 20_000_000);

@@ -1,8 +1,8 @@
 //! What an event says, in a line.
 
 use crate::Visible;
-use auditssh_log::extension::{ClockStep, Gap, Handshake, MaskedInput};
-use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Window};
+use auditssh_log::extension::{ClockStep, Gap, Handshake, MaskedInput, find};
+use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Value, Window};
 
 /// Says what happened, in one line that is safe to show.
 pub(super) fn describe(message: &Message) -> String {
@@ -173,8 +173,12 @@ fn notice(message: &Message) -> Option<String> {
             ..
         } = gap;
         let reason = show(&reason).to_string();
+        let before = find(&message.extra, "continues").and_then(Value::as_text);
+        let before = before.map_or_else(String::new, |log| {
+            format!("; the session's log before this one is {}", show(log))
+        });
         return Some(format!(
-            "GAP: {messages} messages, {bytes} bytes not recorded: {reason}"
+            "GAP: {messages} messages, {bytes} bytes not recorded: {reason}{before}"
         ));
     }
     let step = ClockStep::read(message)?.nanoseconds;

@@ -18,9 +18,9 @@ use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
 Times for --since and --until are RFC 3339 (2026-01-31T12:00:00Z), a date with or without a time in \
-the local time zone (2026-01-31 12:00), a duration before the last message of the log (90s, 5m, \
-1h30m), or Unix time: in seconds (10 digits), milliseconds (13), microseconds (16) or nanoseconds \
-(19).
+the local time zone (2026-01-31 12:00), `now`, a duration before the last message of the log (90s, \
+5m, 1h30m, 1d), or Unix time: in seconds (10 digits, also with a fraction), milliseconds (13), \
+microseconds (16) or nanoseconds (19).
 
 docs/json.md describes every line of the JSON.
 
@@ -160,8 +160,8 @@ fn print(
     Ok(ExitCode::from(code))
 }
 
-const RECOVERED: &str = "the connection's end is not in the log: its server died, and the log was \
-                         closed afterwards";
+const RECOVERED: &str = "the connection's end is not in the log: its server died, or the session went \
+                         on in another log after its disk failed; the log was closed afterwards";
 const WRITTEN: &str = "the log is still being written";
 const LEFT: &str = "the log has no end: its server died, no server writes it, and it is not recovered \
                     yet; the next start of the server does that, or `auditssh recover DIRECTORY`";

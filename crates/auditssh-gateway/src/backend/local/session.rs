@@ -6,7 +6,7 @@ use super::environment::{Circumstances, Environment};
 use super::output::{Input, Output};
 use super::process::{self, Group, Running};
 use super::pty::Pty;
-use super::{Login, Shared, signal, spawn};
+use super::{Login, Shared, sftp, signal, spawn};
 use crate::backend::{Exit, Process, Program, Refused, Session};
 use async_trait::async_trait;
 use auditssh_log::message::{self, Window};
@@ -36,11 +36,20 @@ struct Started {
     _wanted: DropGuard,
 }
 
-/// What a program is called by, and what the client had asked for if that is something else.
+/// What is to run, and what the client had asked for if that is something else.
 struct CommandLine {
-    /// `None` for the login shell.
-    command: Option<Bytes>,
+    what: What,
     original: Option<Bytes>,
+}
+
+enum What {
+    LoginShell,
+    /// By the account's shell.
+    Command(Bytes),
+    /// By none: `internal-sftp` with its arguments.
+    Sftp(String),
+    /// `internal-sftp` is forced, but something else was asked for.
+    SftpOnly,
 }
 
 /// The streams of a program: its own ends, and ours.
@@ -64,51 +73,51 @@ impl LocalSession {
 
     /// A command forced on the login takes the place of whatever is asked for.
     fn command_line(&self, program: Program) -> Result<CommandLine, Refused> {
+        let subsystem = matches!(program, Program::Subsystem(_));
         let asked = match program {
             Program::Shell => None,
             Program::Exec(command) => Some(command),
-            Program::Subsystem(name) => {
-                let command = self.shared.settings.subsystems.get(&name).ok_or_else(|| {
-                    Refused::new(format!(
-                        "no subsystem `{}` is configured",
-                        name.escape_debug()
-                    ))
-                })?;
-                Some(Bytes::from(self.shared.settings.configured(command)))
-            }
+            Program::Subsystem(name) => Some(self.subsystem(&name)?),
         };
-        let line = match &self.login.identity.restrictions.command {
-            Some(forced) => CommandLine {
-                command: Some(Bytes::from(self.shared.settings.configured(forced))),
-                original: asked,
-            },
-            None => CommandLine {
-                command: asked,
-                original: None,
-            },
+        let forced = self.login.identity.restrictions.command.clone();
+        let ours = subsystem || forced.is_some();
+        let (command, original) = match forced {
+            Some(forced) => (Some(Bytes::from(forced)), asked),
+            None => (asked, None),
         };
-        let parts = [&line.command, &line.original];
+        let parts = [&command, &original];
         if parts.into_iter().flatten().any(|part| part.contains(&0)) {
             return Err(Refused::new("the command holds a zero byte".to_owned()));
         }
-        Ok(line)
+        let what = match command {
+            None => What::LoginShell,
+            Some(command) if ours && sftp::is_internal(&command) => {
+                if subsystem {
+                    What::Sftp(String::from_utf8_lossy(&command).into_owned())
+                } else {
+                    What::SftpOnly
+                }
+            }
+            Some(command) => What::Command(command),
+        };
+        Ok(CommandLine { what, original })
     }
 
-    /// The account's shell: as login shell under a name with `-`, or with `-c COMMAND`.
+    fn subsystem(&self, name: &str) -> Result<Bytes, Refused> {
+        let command = self.shared.settings.subsystems.get(name);
+        let unknown = || format!("no subsystem `{}` is configured", name.escape_debug());
+        let command = command.ok_or_else(|| Refused::new(unknown()))?;
+        Ok(Bytes::from(command.clone()))
+    }
+
     fn command(&mut self, line: &CommandLine) -> Command {
         let account = &self.login.account;
-        let shell = account
-            .shell
-            .file_name()
-            .unwrap_or(account.shell.as_os_str());
-        let mut command = Command::new(&account.shell);
-        if let Some(text) = &line.command {
-            command.arg0(shell).arg("-c").arg(OsStr::from_bytes(text));
-        } else {
-            let mut login_shell = OsString::from("-");
-            login_shell.push(shell);
-            command.arg0(login_shell);
-        }
+        let mut command = match &line.what {
+            What::LoginShell => shell(account, None),
+            What::Command(text) => shell(account, Some(text)),
+            What::Sftp(internal) => sftp::command(internal, &self.shared.settings.subsystems),
+            What::SftpOnly => sftp::only(),
+        };
         let circumstances = Circumstances {
             terminal: self.pty.as_ref().map(|pty| (&*pty.term, &*pty.device)),
             original_command: line.original.as_deref(),
@@ -225,6 +234,23 @@ impl Session for LocalSession {
                 .boxed(),
         })
     }
+}
+
+/// The account's shell: as login shell under a name with `-`, or with `-c COMMAND`.
+fn shell(account: &Account, text: Option<&[u8]>) -> Command {
+    let name = account
+        .shell
+        .file_name()
+        .unwrap_or(account.shell.as_os_str());
+    let mut command = Command::new(&account.shell);
+    if let Some(text) = text {
+        command.arg0(name).arg("-c").arg(OsStr::from_bytes(text));
+    } else {
+        let mut login_shell = OsString::from("-");
+        login_shell.push(name);
+        command.arg0(login_shell);
+    }
+    command
 }
 
 impl Streams {

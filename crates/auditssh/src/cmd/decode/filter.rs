@@ -1,8 +1,8 @@
 use crate::config::nearest;
 use auditssh_log::{Event, Message};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use std::str::FromStr;
 
 /// Which messages are shown.
@@ -85,35 +85,85 @@ impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(time) = unix_time(text) {
+            return time.map(Self::At);
+        }
         let instant = |time: Timestamp| i64::try_from(time.as_nanosecond()).ok().map(Self::At);
-        let number = || Some(Self::At(nanoseconds(text.parse().ok()?)));
+        let now = || instant((text == "now").then(Timestamp::now)?);
         let zoned = || instant(text.parse().ok()?);
         let local = || {
             let time: DateTime = text.parse().ok()?;
             instant(time.to_zoned(TimeZone::system()).ok()?.timestamp())
         };
         let duration = || {
-            let duration: SignedDuration = text.parse().ok()?;
+            let span: Span = text.parse().ok()?;
+            let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
             let nanoseconds = i64::try_from(duration.as_nanos()).ok()?;
             (nanoseconds >= 0).then_some(Self::BeforeEnd(nanoseconds))
         };
-        let when = number().or_else(zoned).or_else(local).or_else(duration);
+        let when = now().or_else(zoned).or_else(local).or_else(duration);
         when.ok_or_else(|| {
-            "expected a time (2026-01-31T12:00:00Z, or 2026-01-31 12:00 in the local time zone), a \
-             duration before the end (5m), or Unix time in seconds or finer"
+            "expected a time (2026-01-31T12:00:00Z, or 2026-01-31 12:00 in the local time zone), \
+             `now`, a duration before the end (5m, 1d), or Unix time in seconds or finer"
                 .to_owned()
         })
     }
 }
 
-/// Unix time of which the unit shows in the size: seconds have 10 digits from 2001 to 2286, and each
-/// finer unit three more.
-fn nanoseconds(number: i64) -> i64 {
-    let scale = match number.unsigned_abs() {
-        0..100_000_000_000 => 1_000_000_000,
-        100_000_000_000..100_000_000_000_000 => 1_000_000,
-        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
-        100_000_000_000_000_000.. => 1,
+/// Reads Unix time, of which the unit shows in the number of digits: seconds have 10 from 2001 to
+/// 2286, and each finer unit three more. `None` if it is no number at all.
+fn unix_time(text: &str) -> Option<Result<i64, String>> {
+    let (is_negative, number) = match text.strip_prefix('-') {
+        Some(number) => (true, number),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    number.saturating_mul(scale)
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    let is_number = is_digits(whole) && fraction.is_none_or(is_digits);
+    is_number.then(|| match (whole.len(), fraction) {
+        (10, _) | (13 | 16 | 19, None) => {
+            let digits = format!("{whole}{}", fraction.unwrap_or_default());
+            nanoseconds(is_negative, &digits)
+        }
+        (_, Some(_)) => Err(
+            "only Unix time in seconds may have a fraction: 10 digits stand before the point"
+                .to_owned(),
+        ),
+        (count, None) => {
+            let hint = day(whole).map(|day| format!("; for a day write {day}"));
+            Err(format!(
+                "a number is Unix time, and has 10 digits (seconds, also with a fraction), 13 \
+                 (milliseconds), 16 (microseconds) or 19 (nanoseconds), not {count}{}",
+                hint.unwrap_or_default()
+            ))
+        }
+    })
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whatever the unit, 19 digits count nanoseconds; finer ones are not kept.
+fn nanoseconds(is_negative: bool, digits: &str) -> Result<i64, String> {
+    let sign = if is_negative { "-" } else { "" };
+    format!("{sign}{digits:0<19.19}")
+        .parse()
+        .map_err(|_| "out of range: times lie between 1677 and 2262".to_owned())
+}
+
+/// The day that is likely meant by a number: 20260131 or 2026.
+fn day(digits: &str) -> Option<String> {
+    let day = match digits.len() {
+        4 => format!("{digits}-01-01"),
+        8 => {
+            let (year, rest) = digits.split_at_checked(4)?;
+            let (month, day) = rest.split_at_checked(2)?;
+            format!("{year}-{month}-{day}")
+        }
+        _ => return None,
+    };
+    day.parse::<Date>().is_ok().then_some(day)
 }

@@ -16,6 +16,17 @@ fn times_are_read_in_many_ways() {
         let when = Ok(When::At(1_700_000_000_000_000_000));
         assert_eq!(number.parse(), when, "{unit}");
     }
+    for (text, nanoseconds) in [
+        ("1764130000.5", 1_764_130_000_500_000_000),
+        ("1764130000.123456789", 1_764_130_000_123_456_789),
+        ("1764130000.1234567899", 1_764_130_000_123_456_789),
+        ("-1764130000.5", -1_764_130_000_500_000_000),
+        ("+1764130000", 1_764_130_000_000_000_000),
+        ("0000000000", 0),
+        ("-9223372036854775808", i64::MIN),
+    ] {
+        assert_eq!(text.parse(), Ok(When::At(nanoseconds)), "{text}");
+    }
     for (text, same) in [
         ("2023-11-14 22:13", "2023-11-14T22:13:00"),
         ("2023-11-14", "2023-11-14 00:00"),
@@ -41,15 +52,56 @@ fn times_are_read_in_many_ways() {
     );
     assert_eq!("90s".parse(), Ok(When::BeforeEnd(90_000_000_000)));
     assert_eq!("1h30m".parse(), Ok(When::BeforeEnd(5_400_000_000_000)));
+    assert_eq!("1d".parse(), Ok(When::BeforeEnd(86_400_000_000_000)));
+    assert_eq!("1d12h".parse::<When>(), "36h".parse::<When>());
     for wrong in [
         "",
         "yesterday",
         "2023-14-11",
         "-5m",
+        "-1d",
+        "1mo",
+        "9999999999",
+        "9223372036854775808",
         "9999999999999999999999",
+        "1764130000.",
+        ".5",
+        "1764130000.5.5",
+        "-",
     ] {
         assert!(wrong.parse::<When>().is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn now_is_a_time() {
+    let now = || jiff::Timestamp::now().as_nanosecond();
+    let before = now();
+    let Ok(When::At(time)) = "now".parse::<When>() else {
+        panic!("no time");
+    };
+    assert!((before..=now()).contains(&i128::from(time)));
+}
+
+#[test]
+fn numbers_that_are_no_unix_time_are_refused() {
+    for (text, expected) in [
+        ("20261126", "not 8; for a day write 2026-11-26"),
+        ("2026", "not 4; for a day write 2026-01-01"),
+        ("20261399", "(nanoseconds), not 8"),
+        ("0", "10 digits (seconds"),
+        ("-1", "not 1"),
+        ("202611261200", "not 12"),
+        ("17000000000", "not 11"),
+        ("20261126.5", "10 digits stand before the point"),
+        ("1764130000000.5", "10 digits stand before the point"),
+        ("9999999999", "between 1677 and 2262"),
+    ] {
+        let said = text.parse::<When>().expect_err(text);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+    let said = "20261399".parse::<When>().expect_err("no day");
+    assert!(!said.contains("for a day"), "{said}");
 }
 
 #[test]

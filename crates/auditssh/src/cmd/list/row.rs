@@ -35,6 +35,8 @@ pub(super) struct Row {
     state: &'static str,
     /// Why the log was set aside, if it was.
     reason: Option<String>,
+    /// What recovery set aside beside it.
+    damaged: Vec<String>,
 }
 
 /// When a log begins, as its first member says or else its first message.
@@ -65,14 +67,18 @@ impl Row {
             size,
             state: "unchecked",
             reason: None,
+            damaged: Vec::new(),
         }
     }
 
     /// Checks a log, and reads it as far as it can be read and needs to be; `None` if it is gone.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        let Checked { report, .. } = check_listed(path)?;
+        let Checked {
+            report, damaged, ..
+        } = check_listed(path)?;
         let size = path.metadata().map_or(0, |status| status.len());
         let mut row = Self::new(path.file_name()?.as_encoded_bytes(), size);
+        row.damaged = damaged;
         if let Ok(report) = report {
             row.state = report.verdict.word();
             if let Ok(reader) = LogReader::open(path, false) {
@@ -150,7 +156,7 @@ impl Row {
             self.ran().map_or_else(dash, |ran| without_tabs(&ran)),
             self.exit().map_or_else(dash, |exit| without_tabs(&exit)),
             size(self.size),
-            self.state.to_owned(),
+            self.state_and_more(),
             without_tabs(&Visible(&self.name).to_string()),
         ]
     }
@@ -177,16 +183,26 @@ impl Row {
             "size": self.size,
             "state": self.state,
             "reason": self.reason,
+            "setAside": self.damaged,
         })
     }
 
     /// The colour of the line on a terminal, if it deserves one.
     pub(super) fn colour(&self) -> Option<&'static str> {
         match self.state {
+            _ if !self.damaged.is_empty() => Some("31"),
             "open" => Some("32"),
             "recovered" | "foreign" => Some("33"),
             "cut" | "altered" | "unchecked" | "quarantined" => Some("31"),
             _ => None,
+        }
+    }
+
+    /// The state, and how much recovery set aside beside the log.
+    fn state_and_more(&self) -> String {
+        match self.damaged.len() {
+            0 => self.state.to_owned(),
+            files => format!("{} (+{files} aside)", self.state),
         }
     }
 

@@ -11,7 +11,13 @@ pub(super) fn check(raw: &GeoIp, report: &mut Report) -> Countries {
         return Countries::default();
     }
     Countries::open(Path::new(&raw.file.value)).unwrap_or_else(|error| {
-        report.fault(&raw.file, format!("`maxmind-geoip2-file`: {error}"));
+        if raw.file.place.is_some() {
+            report.fault(&raw.file, error);
+        } else {
+            report.fault_of_file(format!(
+                "`geoip.maxmind-geoip2-file`: {error}; this is the default, give the path of yours"
+            ));
+        }
         Countries::default()
     })
 }

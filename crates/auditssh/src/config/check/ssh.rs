@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::raw;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,13 +37,7 @@ pub(crate) enum HostKeys {
 }
 
 pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
-    let listen = raw.listen.value.0.iter().map(|address| address.0).collect();
-    if raw.listen.value.0.is_empty() {
-        report.fault(
-            &raw.listen,
-            "`listen` is an empty list: give an address and a port",
-        );
-    }
+    let listen = listen(raw, report);
     if let Err(message) = version(&raw.server_version.value) {
         report.fault(&raw.server_version, message);
     }
@@ -57,6 +52,27 @@ pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
         client_alive_count_max: report.within(count, bounds::CLIENT_ALIVE_COUNT_MAX),
         rekey_bytes: report.within(&raw.rekey_limit, bounds::REKEY_LIMIT).into(),
     }
+}
+
+fn listen(raw: &raw::Ssh, report: &mut Report) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = raw.listen.value.0.iter().map(|it| it.0).collect();
+    if addresses.is_empty() {
+        report.fault(
+            &raw.listen,
+            "`listen` is an empty list: give an address and a port",
+        );
+    }
+    let mut seen = HashSet::new();
+    for address in &addresses {
+        // Port 0 is another one each time.
+        if address.port() != 0 && !seen.insert(*address) {
+            report.fault(
+                &raw.listen,
+                format!("`listen` names {address} more than once; remove one of them"),
+            );
+        }
+    }
+    addresses
 }
 
 fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {

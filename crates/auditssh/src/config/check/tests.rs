@@ -176,7 +176,38 @@ fn users_may_stand_in_a_file_of_their_own() {
 
     fs::remove_file(&users).unwrap();
     let said = Config::load(&file).unwrap_err().to_string();
-    assert!(said.contains("users.yaml: No such file"), "{said}");
+    let expected = format!(
+        "{}:1:12: `usersFile`: {}: No such file",
+        file.display(),
+        users.display()
+    );
+    assert!(said.starts_with(&expected), "{said}");
+}
+
+#[test]
+fn no_address_is_listened_on_twice() {
+    let twice = "`ssh.listen` names [::1]:22 more than once; remove one of them";
+    for text in [
+        "ssh: {listen: [\"[::1]:22\", \"[::1]:22\"]}",
+        "ssh:\n  listen:\n  - '[::1]:22'\n  - '[::1]:22'\n",
+    ] {
+        let said = faults(text);
+        let placed = |said: &String| said.starts_with(|c: char| c.is_ascii_digit());
+        assert!(
+            said.len() == 1 && said.iter().all(placed) && said[0].ends_with(twice),
+            "{said:?}"
+        );
+    }
+    for good in [
+        "[\"127.0.0.1:22\", \"127.0.0.1:23\", \"[::1]:22\"]",
+        "[\"127.0.0.1:0\", \"127.0.0.1:0\"]",
+    ] {
+        let listen = loaded(&format!("ssh: {{listen: {good}}}"))
+            .config
+            .ssh
+            .listen;
+        assert!(listen.len() > 1, "{good}");
+    }
 }
 
 #[test]

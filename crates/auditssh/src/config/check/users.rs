@@ -56,7 +56,14 @@ fn further(file: &At<String>, trusting: bool, report: &mut Report) -> BTreeMap<S
             users
         }
         Err(error) => {
-            report.faults.extend(error.0);
+            for (path, fault) in error.0 {
+                if fault.place.is_some() {
+                    report.faults.push((path, fault));
+                } else {
+                    // It can't be read: that is told of what names it.
+                    report.fault(file, format!("{}: {}", path.display(), fault.message));
+                }
+            }
             BTreeMap::new()
         }
     }

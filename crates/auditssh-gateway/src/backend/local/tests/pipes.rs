@@ -337,6 +337,27 @@ async fn sshds_own_sftp_server_is_the_subsystem() {
     }
 }
 
+#[tokio::test]
+async fn sshds_own_sftp_server_needs_no_shell_and_lets_nothing_else_run() {
+    let mut forced = identity("demo");
+    forced.restrictions.command = Some("internal-sftp".to_owned());
+    let settings = Settings {
+        shell: Some("/usr/sbin/nologin".into()),
+        ..settings()
+    };
+    let connection = super::connect(settings, forced).await;
+    let mut session = connection.open_session().await.unwrap();
+    let program = Program::Subsystem("sftp".to_owned());
+    speaks_sftp(session.start(program).await.unwrap()).await;
+    let mut session = connection.open_session().await.unwrap();
+    let refused = outcome(session.start(exec("ls")).await.unwrap()).await;
+    assert_eq!(refused.exit, Exit::Status(1));
+    assert!(
+        refused.stdout.contains("sftp connections only"),
+        "{refused:?}"
+    );
+}
+
 async fn speaks_sftp(mut process: Process) {
     // SSH_FXP_INIT, version 3; the answer is SSH_FXP_VERSION.
     process
