@@ -39,8 +39,13 @@ class Master:
         return self.server.ssh("-S", str(self.socket), "-o", "ProxyCommand=false")
 
     def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+        """Ends it. OpenSSH's client misses a signal that comes just before it begins to wait."""
+
+        def ended() -> bool:
+            self.process.terminate()
+            return self.process.poll() is not None
+
+        until(ended, what="the end of the shared connection")
 
 
 @contextmanager
