@@ -82,23 +82,22 @@ async fn carry(
     let ways = (recorded, pieces);
     let out = read(channel, link, Stream::Stdout, stdout, ways.clone());
     let err = async {
-        match stderr {
-            Some(stderr) => read(channel, link, Stream::Stderr, stderr, ways).await,
-            None => {
-                drop(ways);
-                Ok(())
-            }
+        if let Some(stderr) = stderr {
+            read(channel, link, Stream::Stderr, stderr, ways).await
+        } else {
+            drop(ways);
+            Ok(())
         }
     };
-    let (forward, send) = (forward(recordings), send(channel, queue));
-    let output = async { tokio::try_join!(out, err, forward, send) };
+    let (recorded, delivered) = (forward(recordings), send(channel, queue));
+    let output = async { tokio::try_join!(out, err, recorded, delivered) };
     let input = async {
         feed(&channel.inbox, stdin).await;
         // The end of the input is not the end of the program.
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        sent = output => sent.map(|_| ())?,
+        result = output => result.map(|_| ())?,
         () = input => {}
     }
     link.record(channel.entry(Event::CloseWrite)).await
