@@ -121,3 +121,25 @@ fn nothing_to_check_is_a_failure_if_something_is_required() {
         assert_eq!(code, 3, "{required}");
     }
 }
+
+#[test]
+fn what_recovery_set_aside_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let write =
+        |name: &str, bytes: &[u8]| std::fs::write(directory.path().join(name), bytes).unwrap();
+    write("kept", &log(None));
+    write(".kept.damaged0", b"");
+    let (status, text) = verify(directory.path(), &["kept"]);
+    assert_eq!(status, 2, "{text}");
+    assert!(text.contains("SET ASIDE") && text.contains(".kept.damaged0"));
+    let (status, json) = verify(directory.path(), &["--json", "kept"]);
+    assert_eq!(status, 2, "{json}");
+    assert!(json.contains("\"setAside\":[\".kept.damaged0\"]"), "{json}");
+    let list = Command::new(env!("CARGO_BIN_EXE_auditssh"))
+        .arg("list")
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.contains("intact (+1 aside)"), "{list}");
+}
