@@ -102,7 +102,10 @@ pub fn verify(input: impl Read) -> io::Result<Report> {
         }
     };
     report.bytes = members.read();
-    report.proven = members.proven();
+    // The header is proven by the first member, whose chain begins with it.
+    if report.members > 0 {
+        report.proven = members.proven();
+    }
     report.verdict = match end {
         End::Final if report.recovered.happened => Verdict::Recovered,
         End::Final => Verdict::Intact,

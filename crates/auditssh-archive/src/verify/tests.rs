@@ -143,6 +143,14 @@ fn an_altered_log_is_told_by_member_and_offset() {
 }
 
 #[test]
+fn a_header_is_proven_by_the_first_member_alone() {
+    let mut log = intact();
+    log[32] = 2; // the other version
+    assert_eq!(report(&log).proven, 0);
+    assert_eq!(report(&log[..40]).proven, 0);
+}
+
+#[test]
 fn a_foreign_log_is_told_apart() {
     assert_eq!(report(&foreign()).verdict, Verdict::Foreign);
     assert_eq!(code(&foreign()), 1);

@@ -2,7 +2,7 @@
 
 use auditssh_archive::key::to_openssh;
 use auditssh_archive::verify::{Checked, Demand, Report, Verdict};
-use auditssh_log::codec::Format;
+use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::Kind;
 use auditssh_view::Visible;
 use serde_json::{Value, json};
@@ -46,7 +46,13 @@ pub(super) fn text(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::
 }
 
 fn cut(report: &Report) -> String {
-    match report.bytes - report.proven {
+    let header = HEADER_LENGTH as u64;
+    let holds = if report.bytes < header {
+        0
+    } else {
+        report.proven.max(header)
+    };
+    match report.bytes - holds {
         0 if report.bytes == 0 => "it is empty or missing".into(),
         0 => format!(
             "it ends at byte {}, where a member should follow",
@@ -54,7 +60,7 @@ fn cut(report: &Report) -> String {
         ),
         _ => format!(
             "it ends at byte {}, inside what begins at byte {}",
-            report.bytes, report.proven
+            report.bytes, holds
         ),
     }
 }
