@@ -65,3 +65,12 @@ def test_a_database_that_cannot_be_used_keeps_the_server_from_starting(make_serv
     assert "holds no countries" in refused(database(tmp_path / "as.mmdb", "GeoLite2-ASN", DE=["10.0.0.0/8"]))
     (tmp_path / "text.mmdb").write_text("no database")
     assert "no database of MaxMind's format" in refused(tmp_path / "text.mmdb")
+
+
+def test_a_default_that_is_missing_is_told_where_it_was_asked_for(tmp_path):
+    file = tmp_path / "auditssh.yaml"
+    file.write_text("geoip:\n  provider: maxmind\n")
+    checked = program.run("config", "check", file, check=False)
+    assert checked.returncode == 1
+    told = checked.stderr.decode()
+    assert f"{file}:2:13: `geoip.provider`" in told and "/var/lib/GeoIP/" in told, told

@@ -33,7 +33,11 @@ pub(super) fn text(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::
         write!(out, "; LESS THAN REQUIRED: {shortfall}")?;
     }
     if report.verdict == Verdict::Cut && log.tails {
-        write!(out, "; `auditssh recover` completes it from its tails")?;
+        write!(
+            out,
+            "; `auditssh recover` completes it from its tails \
+             (with --signing-key, if the server signs)"
+        )?;
     }
     if !log.damaged.is_empty() {
         write!(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct GeoIp {
     /// What knows the countries.
-    pub(crate) provider: Provider,
+    pub(crate) provider: At<Provider>,
     /// The database: one with countries, such as GeoLite2-Country. It is read at the start and at
     /// SIGHUP, so that a newer one may take its place at any time.
     #[serde(rename = "maxmind-geoip2-file")]
@@ -19,7 +19,7 @@ pub(crate) struct GeoIp {
 impl Default for GeoIp {
     fn default() -> Self {
         Self {
-            provider: Provider::Dummy,
+            provider: At::unplaced(Provider::Dummy),
             file: At::unplaced("/var/lib/GeoIP/GeoIP2-Country.mmdb".into()),
         }
     }
