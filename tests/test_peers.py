@@ -1,4 +1,4 @@
-"""The same basics with other clients: paramiko, asyncssh, PuTTY, Dropbear."""
+"""The same basics with other clients: paramiko, asyncssh, PuTTY, Dropbear, libssh2."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,7 @@ import paramiko
 import pexpect
 import pytest
 
-from harness.log import EXEC, EXIT, HANDSHAKE_OK, IO, PASSWORD_FAILED, PASSWORD_OK, PTY, SIGNAL
+from harness.log import EXEC, EXIT, HANDSHAKE_FAILED, HANDSHAKE_OK, IO, PASSWORD_FAILED, PASSWORD_OK, PTY, SIGNAL
 from harness.log import STDERR, STDIN, STDOUT, SUBSYSTEM, WINDOW
 from harness.server import PASSWORD, environment
 
@@ -282,3 +282,58 @@ def test_dbclient_terminal(server, dbclient, tmp_path):
     log = server.log()
     assert (log.only(PTY)["rows"], log.only(PTY)["columns"]) == (31, 97)
     assert log.io(STDIN) == b"stty size\rexit 8\r"
+
+
+# libssh2, in curl
+
+
+def test_curl_files(server, tmp_path):
+    (tmp_path / "file").write_bytes(SENT)
+    fingerprint = server.host_key.fingerprint.removeprefix("SHA256:")
+    command = ["curl", "-q", "--silent", "--show-error", "--user", "alice:", "--hostpubsha256", fingerprint]
+    command += ["--key", server.key.file, "--pubkey", f"{server.key.file}.pub"]
+    url = f"sftp://127.0.0.1:{server.port}{tmp_path}/put"
+    subprocess.run([*command, "--upload-file", tmp_path / "file", url], check=True, timeout=60)
+    subprocess.run([*command, "--output", tmp_path / "got", url], check=True, timeout=60)
+    assert (tmp_path / "got").read_bytes() == SENT
+    up, down = server.logs(2)
+    assert up.user == down.user == "alice"
+    assert SENT[:1000] in up.io(STDIN) and SENT[:1000] in down.io(STDOUT)
+
+
+# Algorithms, as far as OpenSSH's client knows them
+
+KEX = "curve25519-sha256 ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521 diffie-hellman-group14-sha256"
+KEX += " diffie-hellman-group16-sha512 diffie-hellman-group18-sha512"
+CIPHERS = "aes128-gcm@openssh.com aes256-gcm@openssh.com chacha20-poly1305@openssh.com aes128-ctr aes192-ctr aes256-ctr"
+MACS = "hmac-sha2-256-etm@openssh.com hmac-sha2-512-etm@openssh.com hmac-sha2-256 hmac-sha2-512"
+
+
+@pytest.mark.parametrize("kind, names", [("KexAlgorithms", KEX), ("Ciphers", CIPHERS), ("MACs", MACS)])
+def test_each_algorithm_carries_a_session(server, kind, names):
+    # A MAC has a say only beside a cipher without one of its own.
+    beside = ["-o", "Ciphers=aes256-ctr"] if kind == "MACs" else []
+    for name in names.split():
+        done = server.run(SCRIPT, "-o", f"{kind}={name}", *beside, input=SENT)
+        assert (done.stdout, done.returncode) == (SENT, 5), (name, done.stderr)
+        log = server.log()
+        agrees(log, "OpenSSH")
+        assert name in str(log.only(HANDSHAKE_OK).payload)
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        "KexAlgorithms=diffie-hellman-group14-sha1",
+        "KexAlgorithms=diffie-hellman-group1-sha1",
+        "Ciphers=aes256-cbc",
+        "Ciphers=3des-cbc",
+        "MACs=hmac-sha1",
+        "MACs=hmac-md5",
+        "HostKeyAlgorithms=ssh-rsa",
+    ],
+)
+def test_what_is_broken_is_not_offered(server, weak):
+    beside = ["-o", "Ciphers=aes256-ctr"] if weak.startswith("MACs") else []
+    assert server.run("true", "-o", weak, *beside).returncode == 255
+    assert server.log().only(HANDSHAKE_FAILED)["clientVersion"].startswith("SSH-2.0-OpenSSH")

@@ -50,12 +50,18 @@ const KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// ends the connection after so many more than are allowed.
 const FREE_REFUSALS: usize = 1;
 
-/// Key exchanges, the best first: with a post-quantum part, then elliptic, then classic.
+/// Key exchanges, the best first: with a post-quantum part, then elliptic, then classic. Those that
+/// sshd offers by default and the library knows; none with SHA-1.
 const KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
+    kex::ECDH_SHA2_NISTP256,
+    kex::ECDH_SHA2_NISTP384,
+    kex::ECDH_SHA2_NISTP521,
     kex::DH_G16_SHA512,
+    kex::DH_G18_SHA512,
+    kex::DH_G14_SHA256,
     kex::EXTENSION_SUPPORT_AS_SERVER,
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
 ];
@@ -90,8 +96,14 @@ const CIPHERS: &[cipher::Name] = &[
     cipher::AES_128_CTR,
 ];
 
-/// MACs, over the ciphertext only.
-const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
+/// MACs: over the ciphertext, and over the clear text for clients that know nothing better (libssh2
+/// before 1.11, as in Debian 12's curl). None with SHA-1.
+const MACS: &[mac::Name] = &[
+    mac::HMAC_SHA512_ETM,
+    mac::HMAC_SHA256_ETM,
+    mac::HMAC_SHA512,
+    mac::HMAC_SHA256,
+];
 
 /// A new Ed25519 key of the operating system's random numbers.
 pub fn generate_ed25519() -> Result<PrivateKey, KeyError> {
