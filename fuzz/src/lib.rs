@@ -92,7 +92,8 @@ fn shown(message: &Message) -> Vec<u8> {
     out
 }
 
-/// A tail is read without a panic, and a frame that is put into it is found, wherever it stands.
+/// A tail is read without a panic, and a frame that is put into it is found, wherever it stands but
+/// inside another.
 pub fn tail(data: &[u8]) {
     let header = Header {
         id: *b"00112233445566778899aabbccddeeff",
@@ -118,6 +119,11 @@ pub fn tail(data: &[u8]) {
         let (found, _) = tail::read(&frame, seed).expect("a frame");
         assert_eq!((found.chunk, found.number, found.message), (3, 9, message));
         let all = [before, &frame].concat();
-        assert!(tail::stray(&all, seed, 9).is_some());
+        // The bytes of a frame with a right checksum are its own, whatever they look like.
+        let covered = |at: usize| {
+            let found = all.get(at..).and_then(|bytes| tail::read(bytes, seed));
+            found.is_some_and(|(_, length)| at + length > before.len())
+        };
+        assert!(tail::stray(&all, seed, 9).is_some() || (0..before.len()).any(covered));
     }
 }

@@ -226,7 +226,8 @@ pub fn sum(before: u32, bytes: &[u8]) -> u32 {
 }
 
 /// Whether a frame stands anywhere in `bytes` (a tail without its header) whose number is not below
-/// `number`: a message that was recorded and cannot be reached.
+/// `number`: a message that was recorded and cannot be reached. What lies inside a frame whose
+/// checksum is right is that one's message: nothing was written over it since.
 ///
 /// Bytes made to look like a great many frames are taken for one once the search would take
 /// longer than a look at everything 64 times.
