@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
 
 /// How long the client may take to hang up once it was told to.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -39,12 +40,18 @@ pub(crate) async fn serve(
         Arc::clone(&shared.counters),
         (remote, local),
     );
+    link.origin.served.add();
     // In a task of its own, so that a panic leaves the log to be closed here.
     let body = run(shared, Arc::clone(&link), agreed, pass, accepted);
-    let body = tokio::spawn(body);
+    let body = tokio::spawn(body.instrument(link.span.clone()));
     if body.await.is_err() {
         panicked(&link);
     }
+    end(&link).instrument(link.span.clone()).await;
+}
+
+/// Closes what is open, and at last the log.
+async fn end(link: &Link) {
     link.finish().await;
     if let Err(error) = link.recorder.finish().await {
         tracing::error!(
@@ -53,6 +60,7 @@ pub(crate) async fn serve(
             "the log could not be closed"
         );
     }
+    link.origin.ended.add();
 }
 
 async fn run(
@@ -65,7 +73,7 @@ async fn run(
     let address = link.remote.ip().to_canonical();
     let connect = Event::Connect(Connect {
         remote_addr: address.to_string().into(),
-        country: link.settings.countries.of(address).into(),
+        country: link.country.as_str().into(),
     });
     if link.record(connect).await.is_err() {
         return;
@@ -226,7 +234,7 @@ fn panicked(link: &Link) {
 
 /// 198, with what both sides said in clear.
 fn handshake_failed(link: &Link, reason: Option<&str>) {
-    link.counters.failed_handshakes.add();
+    link.origin.failed_handshakes.add();
     let hellos = link.line.hellos();
     let reason = reason.unwrap_or("the client went away before it logged in");
     let extra = FailedHandshake {

@@ -16,7 +16,7 @@ pub mod settings;
 mod tests;
 mod wire;
 
-pub use counters::{Counter, Counters};
+pub use counters::{Attempts, Counter, Counters, Method, Origin, Origins};
 pub use hostkey::{HostKey, HostKeyError};
 pub use server::{ServeError, Server, Terms};
 pub use settings::{Limits, Settings};
