@@ -5,6 +5,7 @@ mod audit;
 mod geoip;
 mod limits;
 mod local;
+mod log;
 mod report;
 mod s3;
 mod ssh;
@@ -60,6 +61,7 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let users = users::check(&raw, &mut report);
+        log::check(&raw.log, &mut report);
         let log = raw.log;
         let (Some(users), true) = (users, report.faults.is_empty()) else {
             return Err(ConfigError(report.faults));

@@ -16,7 +16,7 @@ pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
-pub(crate) use log::{Log, LogFormat};
+pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use ssh::Ssh;
 pub(crate) use user::User;
@@ -55,7 +55,7 @@ pub(crate) struct Raw {
     pub(crate) limits: Limits,
     /// From where the country of a connection is known.
     pub(crate) geoip: GeoIp,
-    /// The log of the server itself, written to standard error. It never holds a secret.
+    /// The log of the server itself. It never holds a secret.
     pub(crate) log: Log,
 }
 
