@@ -3,6 +3,7 @@
 mod counters;
 mod demo;
 pub(crate) mod engine;
+mod monitor;
 mod notify;
 pub(crate) mod parts;
 mod reload;
