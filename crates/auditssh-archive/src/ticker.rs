@@ -140,7 +140,7 @@ pub(crate) fn recover(shared: &Shared) {
             }
             Err(error) => {
                 if !told {
-                    tracing::error!(%error, "a log cannot be recovered yet; it is tried again");
+                    tracing::error!(connection = %id, %error, "a log cannot be recovered yet; it is tried again");
                 }
                 lock(&shared.left).push(Left { id, told: true });
             }
