@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use auditssh_archive::disk::LocalDisk;
+use auditssh_archive::disk::{Disk, DiskFile, LocalDisk, Space};
 use auditssh_archive::testing::{Fault, FaultyDisk, Plan};
 use auditssh_archive::{Archive, Refusal, Settings, Status, SystemClock};
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const EIO: i32 = 5;
@@ -49,14 +51,7 @@ async fn a_disk_that_fails_is_noticed_without_a_connection_and_so_is_its_cure() 
     );
     plan.heal();
     until(&archive, |status| status.refusal.is_none()).await;
-    assert_eq!(
-        archive
-            .counters()
-            .unwrap()
-            .begun
-            .load(std::sync::atomic::Ordering::Relaxed),
-        0
-    );
+    assert_eq!(archive.counters().unwrap().begun.load(Ordering::Relaxed), 0);
     archive.shutdown(Duration::from_secs(5)).await;
     drop(archive);
     let left = std::fs::read_dir(home.path()).unwrap().count();
@@ -74,4 +69,71 @@ async fn a_directory_that_is_gone_is_noticed() {
     std::fs::remove_dir(&logs).unwrap();
     let status = until(&archive, |status| status.refusal.is_some()).await;
     assert!(status.refusal.unwrap().to_string().contains("No such file"));
+}
+
+/// A disk that gives no answer for a while, like one whose network is gone.
+#[derive(Debug)]
+struct Mute {
+    disk: LocalDisk,
+    mute: AtomicBool,
+}
+
+impl Disk for Mute {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn list(&self, each: &mut dyn FnMut(&str)) -> io::Result<()> {
+        self.disk.list(each)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.sync()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.disk.sync_all()
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        while self.mute.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.disk.space()
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_gives_no_answer_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Mute {
+        disk: LocalDisk::new(File::open(home.path()).unwrap().into(), None),
+        mute: AtomicBool::new(false),
+    });
+    let (settings, clock) = (settings(home.path()), Arc::new(SystemClock));
+    let archive = Archive::open_on(settings, Arc::clone(&disk) as Arc<dyn Disk>, clock).unwrap();
+    assert!(archive.status().unwrap().refusal.is_none());
+    disk.mute.store(true, Ordering::SeqCst);
+    let status = until(&archive, |status| status.refusal.is_some()).await;
+    assert!(
+        status
+            .refusal
+            .unwrap()
+            .to_string()
+            .contains("no answer for")
+    );
+    disk.mute.store(false, Ordering::SeqCst);
+    until(&archive, |status| status.refusal.is_none()).await;
 }
