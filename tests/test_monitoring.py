@@ -11,6 +11,7 @@ import ssl
 import subprocess
 from http.client import HTTPException
 
+import paramiko
 import pytest
 import yaml
 from cryptography import x509
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness import program
+from harness import program, raw
 from harness.http import ask, metrics
 from harness.log import IO
 from harness.program import ROOT
@@ -364,14 +365,23 @@ def test_every_line_about_a_connection_has_its_id(make_server, form):
     assert server.run("true", user="nobody").returncode == 255
     # A backend that has no such program, and a client that dies.
     server.run("true", "-s")
+    # What only the SSH library sees.
+    client = raw.Raw(server)
+    client.log_in("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+    client.send(raw.OPEN, "session", 0, 1 << 20, 32768)
+    channel = client.wait(raw.OPEN_CONFIRMATION)
+    channel.get_int()
+    client.send(raw.REQUEST, channel.get_int(), "nonsense@example.com", True)
+    client.wait(raw.FAILURE)
+    client.close()
     held = session(server, "exec cat")
     held.kill()
     held.wait(30)
-    ids = [log.messages[0].connection for log in server.logs(4)]
+    ids = [log.messages[0].connection for log in server.logs(5)]
     server.stop()
     lines = server.said().splitlines()
-    about = [line for line in lines if re.search("auditssh_gateway::(session|connection)", line)]
-    assert len(about) >= 5, lines
+    about = [line for line in lines if re.search("auditssh_gateway::(session|connection)|russh", line)]
+    assert len(about) >= 6 and any("unknown channel request" in line for line in about), lines
     seen = set()
     for line in about:
         if form == "text":
@@ -379,7 +389,7 @@ def test_every_line_about_a_connection_has_its_id(make_server, form):
             seen.add(found and found[1])
         else:
             seen.add(json.loads(line).get("connection"))
-    assert seen <= set(ids) and len(seen) >= 3, (seen, about)
+    assert seen <= set(ids) and len(seen) >= 4, (seen, about)
     if form != "text":
         for line in lines:
             told = json.loads(line)

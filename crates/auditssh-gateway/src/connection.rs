@@ -1,5 +1,6 @@
 //! One connection, from the accept to its last message.
 
+use crate::mark::Mark;
 use crate::russh::{Config, Running};
 use crate::server::{Agreed, Pass, Shared};
 use crate::session::{Ended, Link, Login};
@@ -108,7 +109,8 @@ async fn start(
     config: &Config,
     deadline: Instant,
 ) -> Result<Running, String> {
-    let wire = Wire::new(Arc::clone(&link.line));
+    let mark = Mark::new(link.recorder.connection_id());
+    let wire = Wire::new(Arc::clone(&link.line), mark);
     let login = Login::new(Arc::clone(link), shared.door.clone());
     tokio::select! {
         started = Running::start(config, wire, link, login) => {

@@ -126,16 +126,19 @@ fn json(
     writeln!(writer, "{}", Value::Object(object))
 }
 
-/// The connection that the innermost span of an event is about.
+/// The connection that the innermost span of an event is about, or that the SSH library's task serves.
 fn connection<S, N>(context: &FmtContext<'_, S, N>) -> Option<String>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    context.event_scope()?.find_map(|span| {
-        let extensions = span.extensions();
-        extensions.get::<Connection>().map(|found| found.0.clone())
-    })
+    let told = context.event_scope().and_then(|mut spans| {
+        spans.find_map(|span| {
+            let extensions = span.extensions();
+            extensions.get::<Connection>().map(|found| found.0.clone())
+        })
+    });
+    told.or_else(|| auditssh_gateway::connection_of_task().map(|id| id.to_string()))
 }
 
 /// What an event says.
