@@ -102,7 +102,7 @@ impl Collector for Sources {
         sheet.gauge(
             "auditssh_ready",
             "Whether connections are let in (1) or not (0)",
-            i64::from(self.health.ready().is_ok()),
+            u64::from(self.health.ready().is_ok()),
         )?;
         connections::write(&mut sheet, &self.gateway)?;
         if let (Some(counters), Some(status)) = (self.archive.counters(), self.archive.status()) {

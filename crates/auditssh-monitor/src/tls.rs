@@ -134,7 +134,7 @@ fn provider(settings: &TlsSettings<'_>) -> Result<CryptoProvider, TlsError> {
         &mut provider.kx_groups,
         settings.curves,
         |group| format!("{:?}", group.name()).to_ascii_lowercase(),
-        |name| name.to_ascii_lowercase(),
+        str::to_ascii_lowercase,
     )
     .map_err(TlsError::Curve)?;
     choose(
@@ -171,6 +171,7 @@ fn choose<T: Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::NamedGroup::{X25519, secp256r1};
 
     fn refused(settings: &TlsSettings<'_>) -> TlsError {
         Tls::new(settings).map(drop).unwrap_err()
@@ -204,7 +205,6 @@ mod tests {
         })
         .unwrap();
         let names: Vec<_> = chosen.kx_groups.iter().map(|one| one.name()).collect();
-        use rustls::NamedGroup::{X25519, secp256r1};
         assert_eq!(names, [secp256r1, X25519]);
         assert_eq!(chosen.cipher_suites.len(), 1);
         let error = provider(&TlsSettings {

@@ -96,9 +96,9 @@ async fn those_who_only_hold_connections_keep_nobody_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_does_not_come_is_not_waited_for() {
-    let (mut client, server) = tokio::io::duplex(1024);
+    let (mut client, far) = tokio::io::duplex(1024);
     let begun = tokio::time::Instant::now();
-    let served = tokio::spawn(exchange(server, Arc::new(Echo)));
+    let served = tokio::spawn(exchange(far, Arc::new(Echo)));
     client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     served.await.unwrap();
     assert!(begun.elapsed() <= HEAD_TIME + Duration::from_secs(1));

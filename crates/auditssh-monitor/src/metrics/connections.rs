@@ -83,15 +83,18 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
     Ok(())
 }
 
+/// Reads one of several counters.
+type Count = fn(&Attempts) -> u64;
+
 fn attempts(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
     let origins = counters.origins.all();
-    let sum = |place: usize, of: fn(&Attempts) -> u64| -> u64 {
+    let sum = |place: usize, of: Count| -> u64 {
         let here = origins
             .iter()
             .filter_map(|(_, origin)| origin.attempts.get(place));
         here.map(of).sum()
     };
-    let results: [(&str, fn(&Attempts) -> u64); 3] = [
+    let results: [(&str, Count); 3] = [
         ("accepted", |one| one.accepted.value()),
         ("refused", |one| one.refused.value()),
         ("failed", |one| one.failed.value()),

@@ -70,23 +70,18 @@ impl<'a> Sheet<'a> {
     }
 
     /// What goes up and down.
-    pub(super) fn gauge(
-        &mut self,
-        name: &str,
-        help: &str,
-        value: impl EncodeGaugeValue,
-    ) -> fmt::Result {
-        self.gauge_in(name, help, None, value)
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.gauge_in(name, help, None, &value)
     }
 
     /// What goes up and down, of bytes.
     pub(super) fn gauge_of_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.gauge_in(name, help, Some(&Unit::Bytes), value)
+        self.gauge_in(name, help, Some(&Unit::Bytes), &value)
     }
 
     /// A time, in seconds of Unix time.
     pub(super) fn time(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
-        self.gauge_in(name, help, Some(&Unit::Seconds), seconds)
+        self.gauge_in(name, help, Some(&Unit::Seconds), &seconds)
     }
 
     fn gauge_in(
@@ -94,12 +89,12 @@ impl<'a> Sheet<'a> {
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        value: impl EncodeGaugeValue,
+        value: &impl EncodeGaugeValue,
     ) -> fmt::Result {
         let mut metric = self
             .0
             .encode_descriptor(name, help, unit, MetricType::Gauge)?;
-        metric.encode_gauge(&value)
+        metric.encode_gauge(value)
     }
 
     /// What goes up and down, in several series.

@@ -52,7 +52,7 @@ fn present(sheet: &mut Sheet<'_>, status: &Status) -> fmt::Result {
     sheet.gauge(
         "auditssh_upload_up",
         "Whether the bucket takes logs (1) or not (0), as far as is known",
-        i64::from(!status.is_down),
+        u64::from(!status.is_down),
     )?;
     sheet.gauge(
         "auditssh_upload_pending_logs",

@@ -42,7 +42,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let level = event.metadata().level();
+        let level = *event.metadata().level();
         if self.journal {
             write!(writer, "<{}>", priority(level))?;
         }
@@ -67,7 +67,7 @@ where
 }
 
 impl Line {
-    fn head(&self, writer: &mut Writer<'_>, level: &Level, target: &str) -> fmt::Result {
+    fn head(&self, writer: &mut Writer<'_>, level: Level, target: &str) -> fmt::Result {
         let (dim, off) = style(writer, "\x1b[2m");
         if !self.journal {
             write!(writer, "{dim}")?;
@@ -88,8 +88,8 @@ fn style(writer: &Writer<'_>, begin: &'static str) -> (&'static str, &'static st
     }
 }
 
-const fn colour(level: &Level) -> &'static str {
-    match *level {
+const fn colour(level: Level) -> &'static str {
+    match level {
         Level::ERROR => "\x1b[31m",
         Level::WARN => "\x1b[33m",
         Level::INFO => "\x1b[32m",
@@ -99,8 +99,8 @@ const fn colour(level: &Level) -> &'static str {
 }
 
 /// As syslog numbers severities (RFC 5424, 6.2.1).
-const fn priority(level: &Level) -> u8 {
-    match *level {
+const fn priority(level: Level) -> u8 {
+    match level {
         Level::ERROR => 3,
         Level::WARN => 4,
         Level::INFO => 6,
@@ -110,7 +110,7 @@ const fn priority(level: &Level) -> u8 {
 
 fn json(
     writer: &mut Writer<'_>,
-    level: &Level,
+    level: Level,
     target: &str,
     mut object: Map<String, Value>,
     connection: Option<String>,
