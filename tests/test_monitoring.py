@@ -73,7 +73,9 @@ def test_the_numbers_are_those_of_what_happened(make_watched, tmp_path):
     assert login(server, "keyboard-interactive", "wrong").returncode == 255
     logs = server.logs(5)
     after = until(
-        lambda: (now := metrics(server.metrics))("containerssh_ssh_current_connections") == 0 and now,
+        lambda: (now := metrics(server.metrics))("containerssh_ssh_current_connections") == 0
+        and now("auditssh_logs_closed_total") == 5
+        and now,
         what="the end of all",
     )
 
