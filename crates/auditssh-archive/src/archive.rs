@@ -19,7 +19,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WRITERS: usize = 2;
 const SEALERS: usize = 2;
@@ -30,6 +30,9 @@ const SPACE: u64 = 1 << 20;
 
 /// No log is begun while so many cannot be sealed: they are kept open, and wait.
 const BLOCKED: usize = 256;
+
+/// After so many ticks in which nothing could be looked at the storage hangs.
+const SILENCE: u32 = 60;
 
 /// Where logs are kept. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,6 +73,7 @@ impl Archive {
         lock: Option<Lock>,
     ) -> Result<Self, OpenError> {
         let left = recovery::leftovers(&*disk).map_err(OpenError::Recovery)?;
+        let looked = Mutex::new((Instant::now(), disk.space().ok()));
         let shared = Arc::new(Shared {
             settings,
             disk,
@@ -82,6 +86,7 @@ impl Archive {
             live: Mutex::new(HashMap::new()),
             left: Mutex::new(left.into_iter().map(Left::new).collect()),
             ending: AtomicBool::new(false),
+            looked,
         });
         ticker::recover(&shared);
         let threads = threads(&shared).map_err(OpenError::Thread)?;
@@ -112,10 +117,17 @@ impl Archive {
     /// How the archive is now; `None` if it keeps nothing.
     pub fn status(&self) -> Option<Status> {
         let shared = &self.0.as_ref()?.shared;
+        let (looked, space) = *lock(&shared.looked);
+        let silence = looked.elapsed();
+        let hangs = (silence > shared.settings.tick * SILENCE).then(|| {
+            let text = format!("no answer for {} s", silence.as_secs());
+            Refusal::Storage(text.into())
+        });
         Some(Status {
-            refusal: shared.counters.refusal(),
+            refusal: hangs.or_else(|| shared.counters.refusal()),
             open: lock(&shared.live).len(),
             unrecovered: lock(&shared.left).len(),
+            space,
         })
     }
 
@@ -205,25 +217,38 @@ fn begin(shared: &Arc<Shared>) -> Result<Arc<Log>, CreateError> {
     }
     match room(shared).and_then(|()| new_log(shared)) {
         Ok(log) => {
-            shared.counters.set_refusal(None);
+            admit(shared);
             Counters::add(&shared.counters.begun, 1);
             lock(&shared.live).insert(log.id.clone(), Arc::clone(&log));
             Ok(log)
         }
         Err(error) => {
             Counters::add(&shared.counters.failures, 1);
-            let refusal = Refusal::Storage(error.to_string().into());
-            if shared.counters.refusal().is_none() {
-                tracing::error!(%error, "no log can be begun: connections are refused");
-            }
-            shared.counters.set_refusal(Some(refusal));
+            refuse(shared, &error);
             Err(CreateError::Io(Arc::new(error)))
         }
     }
 }
 
+/// Connections are refused from now on.
+pub(crate) fn refuse(shared: &Shared, error: &io::Error) {
+    let refusal = Refusal::Storage(error.to_string().into());
+    if shared.counters.refusal().is_none() {
+        tracing::error!(%error, "no log can be begun: connections are refused");
+    }
+    shared.counters.set_refusal(Some(refusal));
+}
+
+/// Connections are let in from now on.
+pub(crate) fn admit(shared: &Shared) {
+    if shared.counters.refusal().is_some() {
+        tracing::info!("logs can be begun again: connections are let in");
+    }
+    shared.counters.set_refusal(None);
+}
+
 /// Whether another log may be begun.
-fn room(shared: &Shared) -> io::Result<()> {
+pub(crate) fn room(shared: &Shared) -> io::Result<()> {
     let blocked = (lock(&shared.live).values())
         .filter(|log| log.is_blocked())
         .count();
@@ -234,12 +259,18 @@ fn room(shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the files of a log under an id of its own. Nothing is left of one that cannot be begun.
-pub(crate) fn new_log(shared: &Arc<Shared>) -> io::Result<Arc<Log>> {
-    let id = &new_id();
+/// Whether there is space for another log.
+pub(crate) fn enough(shared: &Shared) -> io::Result<()> {
     if shared.disk.space()?.free < SPACE {
         return Err(io::ErrorKind::StorageFull.into());
     }
+    Ok(())
+}
+
+/// Makes the files of a log under an id of its own. Nothing is left of one that cannot be begun.
+pub(crate) fn new_log(shared: &Arc<Shared>) -> io::Result<Arc<Log>> {
+    let id = &new_id();
+    enough(shared)?;
     let format = shared.settings.format;
     let header = format.header();
     let version = u32::try_from(format.version()).unwrap_or_default();

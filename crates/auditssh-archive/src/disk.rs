@@ -34,6 +34,12 @@ pub trait Disk: Send + Sync + Debug {
 
     /// Space of the file system.
     fn space(&self) -> io::Result<Space>;
+
+    /// Whether a file could be made and written here, as far as that can be told without one that
+    /// has a name.
+    fn probe(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One file, open to read and write.

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 /// The log of one connection, held by everything that acts for it. Cheap to clone. When the last
 /// clone is gone the log is closed.
@@ -31,7 +32,8 @@ pub struct Commit(State);
 #[derive(Debug)]
 enum State {
     Known(Result<(), RecordError>),
-    Waiting(Arc<Log>, u64),
+    /// Since when, and for which ticket of which log.
+    Waiting(Instant, Arc<Log>, u64),
 }
 
 impl Recorder {
@@ -61,8 +63,9 @@ impl Recorder {
         let Some(held) = &self.held else {
             return Commit(State::Known(Ok(())));
         };
+        let since = Instant::now();
         Commit(match held.append(entry.into()) {
-            Ok(Some((log, ticket))) => State::Waiting(log, ticket),
+            Ok(Some((log, ticket))) => State::Waiting(since, log, ticket),
             Ok(None) => State::Known(Ok(())),
             Err(error) => State::Known(Err(error)),
         })
@@ -122,7 +125,13 @@ impl Future for Commit {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &self.0 {
             State::Known(result) => Poll::Ready(result.clone()),
-            State::Waiting(log, ticket) => log.progress.poll(*ticket, context),
+            State::Waiting(since, log, ticket) => {
+                let fate = log.progress.poll(*ticket, context);
+                if matches!(fate, Poll::Ready(Ok(()))) {
+                    log.shared.counters.commits.observe(since.elapsed());
+                }
+                fate
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What all logs of an archive share: settings, disk, clock, and the queues of the threads.
 
 use crate::clock::Clock;
-use crate::disk::Disk;
+use crate::disk::{Disk, Space};
 use crate::log::Log;
 use crate::sealer::Job;
 use crate::settings::{OnFailure, Settings, Sync};
@@ -11,6 +11,7 @@ use crate::syncer::Dirty;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Shared by all logs of an archive and by its threads.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// Logs that an earlier run, or a failed sync, left to recovery.
     pub(crate) left: Mutex<Vec<Left>>,
     pub(crate) ending: AtomicBool,
+    /// When the thread that looks after everything last began to, and what space it found.
+    pub(crate) looked: Mutex<(Instant, Option<Space>)>,
 }
 
 /// A log that is to be recovered.

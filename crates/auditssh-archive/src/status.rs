@@ -1,6 +1,8 @@
 //! What an archive tells of itself.
 
+use crate::disk::Space;
 use crate::error::Refusal;
+use crate::latency::Latency;
 use crate::sync::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// Messages at their commit point.
     pub messages: AtomicU64,
+    /// How long what an event records waited until it might have its effect, of those that did.
+    pub commits: Latency,
     /// Bytes that stand in logs.
     pub bytes: AtomicU64,
     /// Logs begun.
@@ -40,6 +44,8 @@ pub struct Status {
     pub open: usize,
     /// Logs of earlier runs that are still to be recovered.
     pub unrecovered: usize,
+    /// Space of the file system that the logs are on, as it was a moment ago, if that is known.
+    pub space: Option<Space>,
 }
 
 impl Counters {

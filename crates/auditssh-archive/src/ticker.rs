@@ -1,5 +1,6 @@
 //! What is to be done once a while: syncs, ages, second tries, free space, files that vanish.
 
+mod trial;
 mod watch;
 
 use crate::disk::Space;
@@ -39,7 +40,9 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     let (mut ticks, mut warned) = (0_u64, 0);
     while !shared.ticks.pause(shared.settings.tick) {
         ticks = ticks.wrapping_add(1);
+        lock(&shared.looked).0 = Instant::now();
         space(shared, &mut warned);
+        trial::run(shared, ticks);
         // No longer than a tick, however slow the disk is.
         let mut makes = true;
         let begun = Instant::now();
@@ -85,6 +88,7 @@ fn space(shared: &Shared, warned: &mut usize) {
     let Ok(Space { total, free }) = shared.disk.space() else {
         return;
     };
+    lock(&shared.looked).1 = Some(Space { total, free });
     let percent = free.saturating_mul(100) / total.max(1);
     let steps = LADDER.iter().filter(|&&step| percent < step).count();
     for (step, counter) in LADDER
@@ -115,6 +119,7 @@ pub(crate) fn recover(shared: &Shared) {
         deflate: Deflate::new(),
     };
     for Left { id, told } in left {
+        lock(&shared.looked).0 = Instant::now();
         let result = recovery.run(&id);
         if let (Some(observer), Ok(Recovered::Closed | Recovered::Log { .. })) =
             (&shared.settings.observer, &result)
@@ -135,7 +140,7 @@ pub(crate) fn recover(shared: &Shared) {
             }
             Err(error) => {
                 if !told {
-                    tracing::error!(%error, "a log cannot be recovered yet; it is tried again");
+                    tracing::error!(connection = %id, %error, "a log cannot be recovered yet; it is tried again");
                 }
                 lock(&shared.left).push(Left { id, told: true });
             }

@@ -1,5 +1,6 @@
 //! One connection, from the accept to its last message.
 
+use crate::mark::Mark;
 use crate::russh::{Config, Running};
 use crate::server::{Agreed, Pass, Shared};
 use crate::session::{Ended, Link, Login};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
 
 /// How long the client may take to hang up once it was told to.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -39,12 +41,18 @@ pub(crate) async fn serve(
         Arc::clone(&shared.counters),
         (remote, local),
     );
+    link.origin.served.add();
     // In a task of its own, so that a panic leaves the log to be closed here.
     let body = run(shared, Arc::clone(&link), agreed, pass, accepted);
-    let body = tokio::spawn(body);
+    let body = tokio::spawn(body.instrument(link.span.clone()));
     if body.await.is_err() {
         panicked(&link);
     }
+    end(&link).instrument(link.span.clone()).await;
+}
+
+/// Closes what is open, and at last the log.
+async fn end(link: &Link) {
     link.finish().await;
     if let Err(error) = link.recorder.finish().await {
         tracing::error!(
@@ -53,6 +61,7 @@ pub(crate) async fn serve(
             "the log could not be closed"
         );
     }
+    link.origin.ended.add();
 }
 
 async fn run(
@@ -65,7 +74,7 @@ async fn run(
     let address = link.remote.ip().to_canonical();
     let connect = Event::Connect(Connect {
         remote_addr: address.to_string().into(),
-        country: link.settings.countries.of(address).into(),
+        country: link.country.as_str().into(),
     });
     if link.record(connect).await.is_err() {
         return;
@@ -100,7 +109,8 @@ async fn start(
     config: &Config,
     deadline: Instant,
 ) -> Result<Running, String> {
-    let wire = Wire::new(Arc::clone(&link.line));
+    let mark = Mark::new(link.recorder.connection_id());
+    let wire = Wire::new(Arc::clone(&link.line), mark);
     let login = Login::new(Arc::clone(link), shared.door.clone());
     tokio::select! {
         started = Running::start(config, wire, link, login) => {
@@ -226,7 +236,7 @@ fn panicked(link: &Link) {
 
 /// 198, with what both sides said in clear.
 fn handshake_failed(link: &Link, reason: Option<&str>) {
-    link.counters.failed_handshakes.add();
+    link.origin.failed_handshakes.add();
     let hellos = link.line.hellos();
     let reason = reason.unwrap_or("the client went away before it logged in");
     let extra = FailedHandshake {

@@ -7,6 +7,7 @@ mod counters;
 pub mod descriptors;
 pub mod geoip;
 pub mod hostkey;
+mod mark;
 mod notice;
 pub mod russh;
 mod server;
@@ -16,7 +17,8 @@ pub mod settings;
 mod tests;
 mod wire;
 
-pub use counters::{Counter, Counters};
+pub use counters::{Attempts, Counter, Counters, Method, Origin, Origins};
 pub use hostkey::{HostKey, HostKeyError};
+pub use mark::connection as connection_of_task;
 pub use server::{ServeError, Server, Terms};
 pub use settings::{Limits, Settings};

@@ -7,6 +7,7 @@ mod tests;
 
 pub(crate) use hello::{Hello, negotiated};
 
+use crate::mark::Mark;
 use futures::task::AtomicWaker;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
@@ -120,15 +121,18 @@ impl Line {
 #[derive(Debug)]
 pub(crate) struct Wire {
     line: Arc<Line>,
+    mark: Mark,
     quick: u8,
     client: hello::Listener,
     server: hello::Listener,
 }
 
 impl Wire {
-    pub(crate) fn new(line: Arc<Line>) -> Self {
+    /// What reads it serves the connection of `mark`.
+    pub(crate) fn new(line: Arc<Line>, mark: Mark) -> Self {
         Self {
             line,
+            mark,
             quick: QUICK_READS,
             client: hello::Listener::default(),
             server: hello::Listener::default(),
@@ -151,6 +155,7 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.mark.here();
         let line = Arc::clone(&self.line);
         loop {
             line.check(context)?;

@@ -98,6 +98,17 @@ impl Disk for LocalDisk {
             free: status.f_bavail.saturating_mul(status.f_frsize),
         })
     }
+
+    fn probe(&self) -> io::Result<()> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match fs::openat(&self.directory, ".", flags, self.mode) {
+            Ok(file) => rustix::io::pwrite(&file, &[0], 0).map(drop)?,
+            // The file system has no files without a name.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
 }
 
 impl DiskFile for LocalFile {

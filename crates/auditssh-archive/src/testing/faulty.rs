@@ -61,6 +61,12 @@ impl Plan {
         Some(self.fault)
     }
 
+    /// What happens to every operation at present.
+    fn lasts(&self) -> Option<Fault> {
+        let begun = self.calls.load(Ordering::SeqCst) > self.first;
+        (self.lasting && begun && !self.healed.load(Ordering::SeqCst)).then_some(self.fault)
+    }
+
     fn check(&self) -> io::Result<()> {
         match self.due() {
             Some(Fault::Error(number)) => Err(io::Error::from_raw_os_error(number)),
@@ -144,6 +150,14 @@ impl Disk for FaultyDisk {
 
     fn space(&self) -> io::Result<Space> {
         self.disk.space()
+    }
+
+    /// Comes of its own accord, so it is not counted.
+    fn probe(&self) -> io::Result<()> {
+        match self.plan.lasts() {
+            Some(Fault::Error(number)) => Err(io::Error::from_raw_os_error(number)),
+            _ => self.disk.probe(),
+        }
     }
 }
 

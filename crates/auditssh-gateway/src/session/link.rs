@@ -1,7 +1,7 @@
 use super::relay::{self, Relay};
 use super::{Channel, Ended, window};
 use crate::backend::{Backend, Connection, Identity, Refused};
-use crate::counters::Counters;
+use crate::counters::{Counters, Origin};
 use crate::russh::Control;
 use crate::settings::Settings;
 use crate::wire::Line;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 /// The user's way into the backend, once it is there.
 type Way = Shared<BoxFuture<'static, Result<Arc<dyn Connection>, Refused>>>;
@@ -35,6 +36,12 @@ pub(crate) struct Link {
     pub(crate) line: Arc<Line>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) counters: Arc<Counters>,
+    /// The country of the client's address.
+    pub(crate) country: String,
+    /// What is counted of it.
+    pub(crate) origin: Arc<Origin>,
+    /// What is logged within it is about this connection.
+    pub(crate) span: Span,
     pub(crate) remote: SocketAddr,
     pub(crate) local: SocketAddr,
     /// Every wait of this connection ends with it.
@@ -68,8 +75,14 @@ impl Link {
     ) -> Arc<Self> {
         let over = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let span = tracing::error_span!("connection", connection = recorder.connection_id());
+        let country = span.in_scope(|| settings.countries.of(remote.ip().to_canonical()));
+        let relay = relay::start(&over, &span);
         Arc::new(Self {
-            relay: relay::start(&over),
+            origin: counters.origins.of(&country),
+            country,
+            span,
+            relay,
             room: Arc::new(Semaphore::new(settings.limits.session_channels)),
             output: Semaphore::new(OUTPUT),
             recorder,
@@ -123,14 +136,16 @@ impl Link {
         .shared();
         *lock(&self.way) = Some(way.clone());
         let link = Arc::clone(self);
-        self.tasks.spawn(async move {
+        let span = self.span.clone();
+        let connecting = async move {
             tokio::select! {
                 result = way => if let Err(refused) = result {
                     link.backend_failed(&refused).await;
                 },
                 () = link.over.cancelled() => {}
             }
-        });
+        };
+        self.tasks.spawn(connecting.instrument(span));
     }
 
     /// The user's way into the backend; `None` before the login and after the end.

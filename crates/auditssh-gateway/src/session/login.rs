@@ -1,6 +1,7 @@
 use super::{Ended, Link, clip};
 use crate::auth::{self, Grant, Users, Verdict};
 use crate::backend::{Backend, Identity};
+use crate::counters::Method;
 use crate::russh::{Algorithm, Certificate, PublicKey};
 use crate::wire::negotiated;
 use arc_swap::ArcSwap;
@@ -51,7 +52,7 @@ pub(crate) struct Login {
     /// What was begun and proves nothing yet: good offers of keys, challenges.
     begun: usize,
     /// Who was proven, and how.
-    proven: Option<(String, Grant, &'static str)>,
+    proven: Option<(String, Grant, Method)>,
 }
 
 /// The outcome of a check, in the words of the log.
@@ -88,11 +89,13 @@ impl Login {
         match self.check_password(user, password.as_bytes()).await? {
             Outcome::Granted(grant) => {
                 let event = Event::AuthPasswordSuccessful(said);
-                self.granted(user, grant, "password", Some(event)).await
+                self.granted(user, grant, Method::Password, Some(event))
+                    .await
             }
             Outcome::Refused(reason) => {
                 let event = Event::AuthPasswordFailed(said);
-                self.refused(user, "password", &reason, event, until).await
+                self.refused(user, Method::Password, &reason, event, until)
+                    .await
             }
             Outcome::Failed(reason) => {
                 let event = Event::AuthPasswordBackendError(AuthPasswordBackendError {
@@ -100,7 +103,8 @@ impl Login {
                     password: said.password,
                     reason: reason.clone().into(),
                 });
-                self.refused(user, "password", &reason, event, until).await
+                self.refused(user, Method::Password, &reason, event, until)
+                    .await
             }
         }
     }
@@ -194,7 +198,7 @@ impl Login {
             [password] => self.check_password(user, password).await?,
             _ => Outcome::Refused("one answer was expected".to_owned()),
         };
-        let method = "keyboard-interactive";
+        let method = Method::KeyboardInteractive;
         match outcome {
             Outcome::Granted(grant) => self.granted(user, grant, method, None).await,
             Outcome::Refused(reason) => {
@@ -224,12 +228,12 @@ impl Login {
         });
         let extra = self.handshake(&user, &grant, method).to_extra();
         self.link.record(Entry::from(event).with(extra)).await?;
-        self.link.counters.logins.add();
+        self.link.origin.by(method).accepted.add();
         tracing::info!(
             connection = self.link.recorder.connection_id(),
             user = user.as_str(),
             remote = %self.link.remote,
-            method,
+            method = method.name(),
             key = grant.fingerprint,
             "logged in"
         );
@@ -255,11 +259,11 @@ impl Login {
         Ok(())
     }
 
-    fn handshake(&self, user: &str, grant: &Grant, method: &str) -> extension::Handshake {
+    fn handshake(&self, user: &str, grant: &Grant, method: Method) -> extension::Handshake {
         let hellos = self.link.line.hellos();
         extension::Handshake {
             authenticated_username: Some(user.into()),
-            auth_method: Some(method.into()),
+            auth_method: Some(method.name().into()),
             key_fingerprint: grant.fingerprint.as_deref().map(Into::into),
             certificate: grant.certificate.as_ref().map(|certificate| {
                 let principals = certificate.principals.iter();
@@ -284,7 +288,8 @@ impl Login {
         match outcome {
             Outcome::Granted(grant) => {
                 let event = Event::AuthPubKeySuccessful(said);
-                self.granted(user, grant, "publickey", Some(event)).await
+                self.granted(user, grant, Method::PublicKey, Some(event))
+                    .await
             }
             other => self.refused_key(user, said, other, until).await,
         }
@@ -309,14 +314,15 @@ impl Login {
             Outcome::Refused(reason) => (reason, Event::AuthPubKeyFailed(said)),
             Outcome::Granted(_) => (String::new(), Event::AuthPubKeyFailed(said)),
         };
-        self.refused(user, "publickey", &reason, event, until).await
+        self.refused(user, Method::PublicKey, &reason, event, until)
+            .await
     }
 
     async fn granted(
         &mut self,
         user: &str,
         grant: Grant,
-        method: &'static str,
+        method: Method,
         event: Option<Event>,
     ) -> Result<Answer, Ended> {
         if let Some(event) = event {
@@ -330,20 +336,26 @@ impl Login {
     async fn refused(
         &mut self,
         user: &str,
-        method: &str,
+        method: Method,
         reason: &str,
         event: Event,
         until: Instant,
     ) -> Result<Answer, Ended> {
         self.proven = None;
         self.attempts += 1;
+        let attempts = self.link.origin.by(method);
+        let counter = if is_unchecked(&event) {
+            &attempts.failed
+        } else {
+            &attempts.refused
+        };
         self.link.record(event).await?;
-        self.link.counters.auth_failures.add();
+        counter.add();
         tracing::info!(
             connection = self.link.recorder.connection_id(),
             user = self.name(user),
             remote = %self.link.remote,
-            method,
+            method = method.name(),
             reason,
             "login refused"
         );
@@ -438,6 +450,16 @@ impl Login {
         let time: Duration = self.link.settings.limits.rejection_time;
         Instant::now() + time / fraction
     }
+}
+
+/// Whether something could not be checked, rather than that it proved nothing.
+fn is_unchecked(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::AuthPasswordBackendError(_)
+            | Event::AuthPubKeyBackendError(_)
+            | Event::KeyboardInteractiveBackendError(_)
+    )
 }
 
 fn verdict<E: ToString>(result: Result<Verdict, E>) -> Outcome {

@@ -7,6 +7,7 @@ use auditssh_log::message::{NewChannel, NewChannelFailed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
 
 const SESSION: &str = "session";
 
@@ -30,7 +31,8 @@ impl Opening {
         match self.admit() {
             Ok(room) => {
                 let opening = open(Arc::clone(&self.link), number, outlet, reply, room);
-                self.link.tasks.spawn(opening);
+                let span = self.link.span.clone();
+                self.link.tasks.spawn(opening.instrument(span));
                 Ok(())
             }
             Err(reason) => {

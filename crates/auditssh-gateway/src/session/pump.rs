@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::SemaphorePermit;
 use tokio::sync::mpsc::{self, OwnedPermit};
+use tracing::Instrument;
 
 /// Bytes that are read from a program at a time, and recorded as one message.
 const PIECE: usize = 32 * 1024;
@@ -43,8 +44,8 @@ struct Recorded<'a> {
 
 /// Begins to carry bytes; the task ends after the channel's last event is recorded.
 pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, request_id: u64) {
-    let tasks = link.tasks.clone();
-    tasks.spawn(async move {
+    let (tasks, span) = (link.tasks.clone(), link.span.clone());
+    let pumping = async move {
         let exit: Ending = process.exit.shared();
         let carried = tokio::select! {
             result = carry(&channel, &link, process.stdin, process.stdout, process.stderr) => {
@@ -66,7 +67,8 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, re
             None => abrupt(&channel, &link, exit, request_id).await,
         }
         link.remove(channel.key);
-    });
+    };
+    tasks.spawn(pumping.instrument(span));
 }
 
 /// Carries bytes both ways until the program has closed its outputs, and records that.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 /// Packets that may wait for their commits, per connection; at 32 KiB each that is half a MiB.
 const PACKETS: usize = 16;
@@ -22,10 +23,10 @@ pub(super) struct Item {
     pub(super) recorded: Option<(Bytes, Commit)>,
 }
 
-pub(super) fn start(over: &CancellationToken) -> Relay {
+pub(super) fn start(over: &CancellationToken, span: &Span) -> Relay {
     let (sender, receiver) = mpsc::channel(PACKETS);
     let over = over.clone();
-    tokio::spawn(async move {
+    let relaying = async move {
         tokio::select! {
             result = run(receiver) => if let Err(error) = result {
                 // Nothing more is forwarded; the recorder's own failure ends the connection.
@@ -34,7 +35,8 @@ pub(super) fn start(over: &CancellationToken) -> Relay {
             },
             () = over.cancelled() => {}
         }
-    });
+    };
+    tokio::spawn(relaying.instrument(span.clone()));
     sender
 }
 

@@ -12,8 +12,8 @@ async fn a_right_password_lets_in_and_a_wrong_one_does_not() {
     assert!(!client.password("nobody", PASSWORD).await);
     assert!(client.password("alice", PASSWORD).await);
     assert_eq!(client.run("exit 3").await.exit, Some(3));
-    assert_eq!(server.counters.auth_failures.value(), 2);
-    assert_eq!(server.counters.logins.value(), 1);
+    assert_eq!(server.counters.auth_failures(), 2);
+    assert_eq!(server.counters.logins(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,10 +34,10 @@ async fn attempts_are_counted_over_all_names_and_methods() {
     assert!(!client.password("alice", PASSWORD).await);
     server
         .until("the connection ends", |server| {
-            server.counters.failed_handshakes.value() == 1
+            server.counters.failed_handshakes() == 1
         })
         .await;
-    assert_eq!(server.counters.auth_failures.value(), 3);
+    assert_eq!(server.counters.auth_failures(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +125,7 @@ async fn what_is_no_ssh_is_counted_and_does_no_harm() {
     }
     server
         .until("three failures", |server| {
-            server.counters.failed_handshakes.value() == 3
+            server.counters.failed_handshakes() == 3
         })
         .await;
     TestClient::login(&server).await;

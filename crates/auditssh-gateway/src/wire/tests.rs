@@ -136,7 +136,7 @@ async fn pair() -> (TcpStream, Arc<Line>) {
 #[tokio::test]
 async fn a_cut_ends_reading_and_writing() {
     let (client, line) = pair().await;
-    let mut wire = Wire::new(Arc::clone(&line));
+    let mut wire = Wire::new(Arc::clone(&line), Mark::new("x"));
     let waiting = tokio::spawn(async move {
         let read = wire.read(&mut [0; 16]).await;
         let write = wire.write(b"x").await;

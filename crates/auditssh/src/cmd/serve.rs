@@ -3,6 +3,7 @@
 mod counters;
 mod demo;
 pub(crate) mod engine;
+mod monitor;
 mod notify;
 pub(crate) mod parts;
 mod reload;
@@ -57,7 +58,7 @@ fn listen(text: &str) -> Result<SocketAddr, &'static str> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(file) = &args.config else {
         let Demo { config, greeting } = Demo::new(&args.data_dir, &args.listen, args.allow_root)?;
-        logging::start(config.log)?;
+        logging::start(&config.log)?;
         return engine::run(config, Origin::Embedded(&greeting));
     };
     let loaded = Config::load(file)?;
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.listen.is_empty() {
         config.ssh.listen.clone_from(&args.listen);
     }
-    logging::start(config.log)?;
+    logging::start(&config.log)?;
     for (file, warning) in loaded.warnings {
         tracing::warn!("{}:{warning}", file.display());
     }

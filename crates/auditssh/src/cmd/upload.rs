@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     });
     let (audit, bucket) =
         found.with_context(|| format!("{}: it has no `audit.storage: s3`", file.display()))?;
-    logging::start(config.log)?;
+    logging::start(&config.log)?;
     let inbox = Inbox::new(bucket.part_size);
     // It holds the directory, and completes what a crash left.
     let settings = parts::archive(audit, engine::observer(Some(&inbox)))?;

@@ -5,12 +5,15 @@ mod audit;
 mod geoip;
 mod limits;
 mod local;
+mod log;
+mod metrics;
 mod report;
 mod s3;
 mod ssh;
 mod users;
 
 pub(crate) use audit::{Audit, Directory, Durability};
+pub(crate) use metrics::{Http, Monitor};
 pub(crate) use ssh::{HostKeys, Ssh};
 
 use super::error::{ConfigError, Fault};
@@ -34,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) users: Users,
     pub(crate) local: Local,
     pub(crate) log: Log,
+    pub(crate) monitor: Monitor,
 }
 
 /// A configuration as it was read.
@@ -60,6 +64,8 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let users = users::check(&raw, &mut report);
+        let monitor = metrics::check(&raw, &ssh.listen, &mut report);
+        log::check(&raw.log, &mut report);
         let log = raw.log;
         let (Some(users), true) = (users, report.faults.is_empty()) else {
             return Err(ConfigError(report.faults));
@@ -72,6 +78,7 @@ impl Config {
             users,
             local,
             log,
+            monitor,
         };
         Ok(Loaded {
             config,

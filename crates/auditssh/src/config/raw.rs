@@ -8,6 +8,7 @@ mod geoip;
 mod limits;
 mod local;
 mod log;
+mod metrics;
 mod s3;
 mod ssh;
 mod user;
@@ -16,7 +17,8 @@ pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
-pub(crate) use log::{Log, LogFormat};
+pub(crate) use log::{Destination, Log, LogFormat};
+pub(crate) use metrics::{Health, Metrics};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use ssh::Ssh;
 pub(crate) use user::User;
@@ -32,7 +34,7 @@ use std::collections::BTreeMap;
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
 /// `ssh`, `limits` and `geoip` then hold for new connections; if anything is wrong, all stays as
 /// it was.
-/// Changes of `audit`, `backend`, `local`, `log`, `ssh.listen`, `limits.connections` and
+/// Changes of `audit`, `backend`, `local`, `log`, `metrics`, `health`, `ssh.listen`, `limits.connections` and
 /// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -55,8 +57,12 @@ pub(crate) struct Raw {
     pub(crate) limits: Limits,
     /// From where the country of a connection is known.
     pub(crate) geoip: GeoIp,
-    /// The log of the server itself, written to standard error. It never holds a secret.
+    /// The log of the server itself. It never holds a secret.
     pub(crate) log: Log,
+    /// Numbers for Prometheus, over HTTP.
+    pub(crate) metrics: Metrics,
+    /// Whether the server does its work, over HTTP: 200 and `ok`, or 503 and why not.
+    pub(crate) health: Health,
 }
 
 /// What stands behind the server.

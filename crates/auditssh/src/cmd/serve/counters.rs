@@ -26,10 +26,8 @@ fn of_gateway(counters: &gateway::Counters) {
     let count = |counter: &gateway::Counter| some(counter.value());
     let gateway::Counters {
         connections,
-        logins,
-        auth_failures,
+        origins: _,
         none_probes,
-        failed_handshakes,
         refused_unauthenticated,
         refused_connections,
         refused_unrecorded,
@@ -43,10 +41,10 @@ fn of_gateway(counters: &gateway::Counters) {
     } = counters;
     tracing::info!(
         connections = count(connections),
-        logins = count(logins),
-        auth_failures = count(auth_failures),
+        logins = some(counters.logins()),
+        auth_failures = some(counters.auth_failures()),
         none_probes = count(none_probes),
-        failed_handshakes = count(failed_handshakes),
+        failed_handshakes = some(counters.failed_handshakes()),
         refused_unauthenticated = count(refused_unauthenticated),
         refused_connections = count(refused_connections),
         refused_unrecorded = count(refused_unrecorded),

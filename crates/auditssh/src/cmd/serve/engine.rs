@@ -2,6 +2,7 @@
 
 use super::counters;
 use super::demo::Greeting;
+use super::monitor::Monitoring;
 use super::notify::{State, notify};
 use super::parts;
 use super::reload::Reload;
@@ -65,6 +66,12 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
         let programs = Arc::clone(&backend);
         let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
+        let uploader = bucket.zip(inbox).map(|(settings, inbox)| {
+            let uploader = Uploader::start(&settings, &inbox);
+            (Arc::new(uploader), settings.shutdown)
+        });
+        let uploads = uploader.as_ref().map(|(uploader, _)| Arc::clone(uploader));
+        let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
@@ -77,10 +84,6 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
                 None
             }
         };
-        let uploader = bucket.zip(inbox).map(|(settings, inbox)| {
-            let uploader = Uploader::start(&settings, &inbox);
-            (uploader, settings.shutdown)
-        });
         notify(State::Ready);
         let running = Running {
             gateway: server.counters(),
@@ -88,6 +91,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             backend,
             archive: archive.clone(),
             uploader,
+            monitoring,
         };
         running.serve(server, signals, reload).await;
         tracing::info!("ended");
@@ -126,7 +130,8 @@ struct Running {
     backend: Arc<Local>,
     archive: Archive,
     /// With how long uploads under way may take at the end.
-    uploader: Option<(Uploader, Duration)>,
+    uploader: Option<(Arc<Uploader>, Duration)>,
+    monitoring: Monitoring,
 }
 
 impl Running {
@@ -155,6 +160,7 @@ impl Running {
                     }
                     (Order::End(name), _) => {
                         tracing::info!("{name}: ending; sessions are told");
+                        self.monitoring.drain();
                         notify(State::Stopping);
                         shutdown.cancel();
                     }

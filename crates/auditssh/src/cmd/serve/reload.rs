@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is only read at the start: places in the configuration, as JSON pointers (RFC 6901).
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 11] = [
     "/audit",
     "/backend",
     "/local",
+    "/health",
     "/log",
+    "/metrics",
     "/ssh/listen",
     "/limits/connections",
     "/limits/unauthenticated",

@@ -1,6 +1,6 @@
 //! Everything that a check finds, so that one run names all of it.
 
-use crate::config::at::At;
+use crate::config::at::{At, Place};
 use crate::config::bounds::{Bounds, Number};
 use crate::config::error::Fault;
 use crate::config::outline::Outline;
@@ -41,6 +41,16 @@ impl Report {
 
     fn about<T>(&self, at: &At<T>, message: impl Display) -> Fault {
         Fault::at(at, self.outline.name(at.place, &message.to_string()))
+    }
+
+    /// A setting and where it stands, for what turns out to be wrong with it later.
+    pub(super) fn place<T>(&self, at: &At<T>, key: &str) -> String {
+        match at.place {
+            Some(Place { line, column }) => {
+                format!("{}:{line}:{column}: `{key}`", self.file.display())
+            }
+            None => format!("`{key}`"),
+        }
     }
 
     /// Something that can't be served and has no place of its own.

@@ -33,7 +33,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
         ),
         (
             "log:\n  colour: true\n",
-            "2:3: unknown key `log.colour`; known here: format, level",
+            "2:3: unknown key `log.colour`; known here: destination, file, format, level, syslog",
         ),
         (
             "audit:\n  format: audti\n",

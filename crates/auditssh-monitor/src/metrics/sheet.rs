@@ -1,0 +1,142 @@
+//! A list of metrics, written one after the other.
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+use std::fmt;
+
+/// Labels of one series, as names and values.
+pub(super) type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
+
+/// Writes metrics. Names are whole but for what the form itself adds: the `_total` of counters,
+/// and the unit.
+pub(super) struct Sheet<'a>(DescriptorEncoder<'a>);
+
+impl<'a> Sheet<'a> {
+    pub(super) const fn new(encoder: DescriptorEncoder<'a>) -> Self {
+        Self(encoder)
+    }
+
+    /// What only grows.
+    pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.counter_in(name, help, None, value)
+    }
+
+    /// What only grows, of bytes.
+    pub(super) fn counter_of_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.counter_in(name, help, Some(&Unit::Bytes), value)
+    }
+
+    /// What only grows, of seconds.
+    pub(super) fn counter_of_seconds(
+        &mut self,
+        name: &str,
+        help: &str,
+        seconds: f64,
+    ) -> fmt::Result {
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Counter);
+        let mut metric = self.0.encode_descriptor(name, help, unit, kind)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&seconds, None)
+    }
+
+    fn counter_in(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: u64,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    /// What only grows, in several series.
+    pub(super) fn counters<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in series {
+            let mut metric = family.encode_family(&labels)?;
+            metric.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// What goes up and down.
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.gauge_in(name, help, None, &value)
+    }
+
+    /// What goes up and down, of bytes.
+    pub(super) fn gauge_of_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.gauge_in(name, help, Some(&Unit::Bytes), &value)
+    }
+
+    /// A time, in seconds of Unix time.
+    pub(super) fn time(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
+        self.gauge_in(name, help, Some(&Unit::Seconds), &seconds)
+    }
+
+    fn gauge_in(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: &impl EncodeGaugeValue,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        metric.encode_gauge(value)
+    }
+
+    /// What goes up and down, in several series.
+    pub(super) fn gauges<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in series {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    /// What does not change while the process lives; the form adds `_info`.
+    pub(super) fn info<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: Labels<'_, N>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Info)?;
+        metric.encode_info(&labels)
+    }
+
+    /// How long something took. Of each class it is told up to how many seconds it goes.
+    pub(super) fn histogram_of_seconds(
+        &mut self,
+        name: &str,
+        help: &str,
+        sum: f64,
+        classes: &[(f64, u64)],
+    ) -> fmt::Result {
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+        let mut metric = self.0.encode_descriptor(name, help, unit, kind)?;
+        let count = classes.iter().map(|(_, count)| count).sum();
+        metric.encode_histogram::<NoLabelSet>(sum, count, classes, None)
+    }
+}
