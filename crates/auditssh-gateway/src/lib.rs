@@ -9,6 +9,7 @@ pub mod geoip;
 pub mod hostkey;
 mod notice;
 pub mod russh;
+pub mod security;
 mod server;
 mod session;
 pub mod settings;

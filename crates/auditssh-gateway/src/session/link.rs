@@ -3,6 +3,7 @@ use super::{Channel, Ended, window};
 use crate::backend::{Backend, Connection, Identity, Refused};
 use crate::counters::Counters;
 use crate::russh::Control;
+use crate::security::Guard;
 use crate::settings::Settings;
 use crate::wire::Line;
 use auditssh_archive::{Entry, Recorder};
@@ -21,6 +22,13 @@ use tokio_util::task::TaskTracker;
 
 /// The user's way into the backend, once it is there.
 type Way = Shared<BoxFuture<'static, Result<Arc<dyn Connection>, Refused>>>;
+
+/// What a login is worth: its way into the backend, and what it may do there.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub(super) way: Way,
+    pub(super) guard: Arc<Guard>,
+}
 
 /// Pieces of output of all channels that may wait to be recorded. With what waits from the client
 /// (`relay`) they stay below what a recorder takes: 1 MiB.
@@ -53,7 +61,7 @@ pub(crate) struct Link {
     control: OnceLock<Control>,
     /// Why we ended the connection, if we did.
     farewell: OnceLock<String>,
-    way: Mutex<Option<Way>>,
+    access: Mutex<Option<Access>>,
     channels: Mutex<HashMap<u32, Arc<Channel>>>,
     next: AtomicU64,
 }
@@ -70,7 +78,7 @@ impl Link {
         let tasks = TaskTracker::new();
         Arc::new(Self {
             relay: relay::start(&over),
-            room: Arc::new(Semaphore::new(settings.limits.session_channels)),
+            room: Arc::new(Semaphore::new(settings.sessions())),
             output: Semaphore::new(OUTPUT),
             recorder,
             line,
@@ -84,7 +92,7 @@ impl Link {
             tasks,
             control: OnceLock::new(),
             farewell: OnceLock::new(),
-            way: Mutex::default(),
+            access: Mutex::default(),
             channels: Mutex::default(),
             next: AtomicU64::new(0),
         })
@@ -108,7 +116,12 @@ impl Link {
     }
 
     /// Begins to make the user's way into the backend; channels wait for it.
-    pub(crate) fn connect(self: &Arc<Self>, backend: &Arc<dyn Backend>, identity: Identity) {
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        backend: &Arc<dyn Backend>,
+        identity: Identity,
+        guard: Guard,
+    ) {
         let backend = Arc::clone(backend);
         let limit = self.settings.limits.backend_open;
         let way: Way = async move {
@@ -121,7 +134,10 @@ impl Link {
         }
         .boxed()
         .shared();
-        *lock(&self.way) = Some(way.clone());
+        *lock(&self.access) = Some(Access {
+            way: way.clone(),
+            guard: Arc::new(guard),
+        });
         let link = Arc::clone(self);
         self.tasks.spawn(async move {
             tokio::select! {
@@ -133,9 +149,9 @@ impl Link {
         });
     }
 
-    /// The user's way into the backend; `None` before the login and after the end.
-    pub(super) fn way(&self) -> Option<Way> {
-        lock(&self.way).clone()
+    /// What the login is worth; `None` before it and after the end.
+    pub(super) fn access(&self) -> Option<Access> {
+        lock(&self.access).clone()
     }
 
     async fn backend_failed(&self, refused: &Refused) {
@@ -228,7 +244,7 @@ impl Link {
         for channel in self.all() {
             channel.abandon().await;
         }
-        *lock(&self.way) = None;
+        *lock(&self.access) = None;
         self.tasks.close();
         let grace = self.settings.limits.disconnect_grace;
         if tokio::time::timeout(grace, self.tasks.wait())

@@ -7,6 +7,7 @@ mod limits;
 mod local;
 mod report;
 mod s3;
+mod security;
 mod ssh;
 mod users;
 
@@ -20,6 +21,7 @@ use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::geoip::Countries;
+use auditssh_gateway::security::Security;
 use report::Report;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) audit: Option<Audit>,
     pub(crate) ssh: Ssh,
     pub(crate) limits: Limits,
+    pub(crate) security: Security,
     pub(crate) countries: Countries,
     pub(crate) users: Users,
     pub(crate) local: Local,
@@ -57,6 +60,7 @@ impl Config {
         let audit = audit::check(&raw.audit, &mut report);
         let ssh = ssh::check(&raw.ssh, &mut report);
         let limits = limits::check(&raw.limits, &mut report);
+        let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let users = users::check(&raw, &mut report);
@@ -68,6 +72,7 @@ impl Config {
             audit,
             ssh,
             limits,
+            security,
             countries,
             users,
             local,

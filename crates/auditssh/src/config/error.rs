@@ -133,9 +133,17 @@ pub(super) fn unknown(what: &str, found: &str, path: &str, expected: &[&str]) ->
     let remedy = match nearest(found, expected) {
         Some(near) => format!("; did you mean `{near}`?"),
         None if expected.is_empty() => String::new(),
-        None => format!("; known here: {}", expected.join(", ")),
+        None => {
+            let known: Vec<_> = expected.iter().map(|word| written(word)).collect();
+            format!("; known here: {}", known.join(", "))
+        }
     };
     format!("unknown {what}{shown}{remedy}")
+}
+
+/// A known word as one writes it in YAML.
+pub(super) fn written(word: &str) -> &str {
+    if word.is_empty() { "\"\"" } else { word }
 }
 
 /// Whether a text looks like a name, not like a secret or an attack on a terminal.
