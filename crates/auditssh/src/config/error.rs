@@ -72,11 +72,19 @@ impl Fault {
     /// Why a value of a document is not taken.
     pub(crate) fn of_value(error: &Error, outline: &Outline) -> Self {
         let fault = Self::of_yaml(error);
+        let named = |message: &str| Self {
+            message: outline.name(fault.place, message),
+            place: fault.place,
+        };
         match error.without_snippet() {
-            Error::SerdeUnknownVariant { .. } | Error::Message { .. } => Self {
-                message: outline.name(fault.place, &fault.message),
-                place: fault.place,
-            },
+            Error::SerdeUnknownVariant { variant, .. } => {
+                let remedy = fault.place.and_then(|place| outline.remedy(place, variant));
+                match remedy {
+                    Some(ours) => named(&format!("unknown value `{variant}`; write `{ours}`")),
+                    None => named(&fault.message),
+                }
+            }
+            Error::Message { .. } => named(&fault.message),
             _ => {
                 let mismatch = fault.place.and_then(|place| outline.mismatch(place));
                 mismatch.unwrap_or(fault)
