@@ -20,8 +20,8 @@ pub struct Identity {
     pub remote_address: SocketAddr,
     /// Where it connected to.
     pub local_address: SocketAddr,
-    /// What the login may do. A backend honours the command, the terminal and the environment;
-    /// forwarding is the gateway's.
+    /// What the login may do. A backend honours the command, which runs in place of whatever is asked
+    /// for and finds that in `SSH_ORIGINAL_COMMAND`, and the environment; all else is the gateway's.
     pub restrictions: Restrictions,
 }
 

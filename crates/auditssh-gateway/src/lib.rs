@@ -10,6 +10,7 @@ pub mod hostkey;
 mod mark;
 mod notice;
 pub mod russh;
+pub mod security;
 mod server;
 mod session;
 pub mod settings;

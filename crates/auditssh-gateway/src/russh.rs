@@ -26,7 +26,7 @@ pub(crate) use outlet::{Control, Outlet, Reply};
 #[cfg(test)]
 pub(crate) use ::russh::keys::PublicKeyOrCertificate as ServerKey;
 #[cfg(test)]
-pub(crate) use ::russh::{ChannelMsg, Error as LibraryError, client};
+pub(crate) use ::russh::{ChannelMsg, Error as LibraryError, Sig, client};
 
 #[cfg(test)]
 pub(crate) type LibraryChannel = ::russh::Channel<client::Msg>;

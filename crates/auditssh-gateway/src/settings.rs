@@ -2,7 +2,9 @@
 
 use crate::HostKey;
 use crate::geoip::Countries;
+use crate::security::Security;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything about the SSH side but users and backend.
@@ -27,11 +29,22 @@ pub struct Settings {
     pub rekey_bytes: usize,
     /// Limits on everything that a client can make grow.
     pub limits: Limits,
+    /// What sessions may do.
+    pub security: Arc<Security>,
     /// Where clients come from.
     pub countries: Countries,
 }
 
 impl Settings {
+    /// Session channels open at a time on one connection: the stricter of `limits.sessionChannels`
+    /// and `security.maxSessions`.
+    pub(crate) fn sessions(&self) -> usize {
+        let limit = self.limits.session_channels;
+        self.security
+            .max_sessions
+            .map_or(limit, |most| most.min(limit))
+    }
+
     /// What the server calls itself unless told otherwise.
     pub const SERVER_VERSION: &str = "SSH-2.0-AuditSSH";
 
@@ -46,6 +59,7 @@ impl Settings {
             client_alive_count_max: 3,
             rekey_bytes: 1 << 30,
             limits: Limits::default(),
+            security: Arc::default(),
             countries: Countries::default(),
         }
     }

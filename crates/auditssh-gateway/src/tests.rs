@@ -7,4 +7,5 @@ mod login;
 mod memory;
 mod program;
 mod record;
+mod security;
 mod server;

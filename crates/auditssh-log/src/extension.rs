@@ -2,7 +2,8 @@
 //! alike.
 //!
 //! Two ways are open that no stock decoder stops at. Where a documented type fits, its payload
-//! gets further keys, which others ignore: [`Handshake`] in 199, [`FailedHandshake`] in 198.
+//! gets further keys, which others ignore: [`Handshake`] in 199, [`FailedHandshake`] in 198,
+//! [`Forced`] in 403, 405 and 407.
 //! Where none fits, the message is a 400 (unknown channel request) whose request type ends in
 //! `@auditssh` and whose values are further keys again: [`MaskedInput`], [`Gap`], [`ClockStep`].
 //!
@@ -17,6 +18,8 @@
 //! | 199 | `certificateKeyId`, `certificateAuthority` | text; the authority as `SHA256:…` |
 //! | 199 | `certificatePrincipals` | array of text |
 //! | 198 | `clientOffer`, `serverOffer` | map of the ten name-lists of a KEXINIT (RFC 4253, 7.1), each an array of text: see [`Offer`] |
+//! | 403, 405, 407 | `forcedCommand` | what ran in place of what was asked for, text |
+//! | 403, 405, 407 | `forcedBy` | who forced it (`configuration`, `key`), text |
 //! | 400 `masked-input@auditssh` | `bytes` | uint: how many bytes stood here |
 //! | 400 `gap@auditssh` | `messages`, `bytes` | uint: how much was not recorded |
 //! | 400 `gap@auditssh` | `reason` | text |
@@ -26,9 +29,11 @@
 //!
 //! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
 
+mod forced;
 mod handshake;
 mod notice;
 
+pub use forced::Forced;
 pub use handshake::{Certificate, FailedHandshake, Handshake, Offer};
 pub use notice::{ClockStep, Gap, MaskedInput};
 

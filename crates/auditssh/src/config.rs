@@ -4,6 +4,7 @@
 mod at;
 mod bounds;
 mod check;
+mod containerssh;
 mod duration;
 mod error;
 mod one_or_many;

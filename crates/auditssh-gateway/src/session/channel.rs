@@ -4,6 +4,7 @@ use super::window;
 use super::{Ended, Link};
 use crate::backend::Session;
 pub(crate) use crate::russh::Outlet;
+use crate::security::Guard;
 use auditssh_archive::{Entry, Recorder};
 use auditssh_log::Event;
 use auditssh_log::message::{Io, Stream};
@@ -25,6 +26,8 @@ pub(crate) struct Channel {
     /// The client has closed it, or the connection is over.
     pub(super) gone: CancellationToken,
     pub(super) state: Mutex<State>,
+    /// Decides what may be done on it.
+    pub(super) guard: Arc<Guard>,
     /// Whether 497 is recorded.
     closed: AtomicBool,
     /// Its place among the connection's channels.
@@ -48,6 +51,7 @@ impl Channel {
         number: u64,
         outlet: Outlet,
         session: Box<dyn Session>,
+        guard: Arc<Guard>,
         room: OwnedSemaphorePermit,
         over: &CancellationToken,
     ) -> Arc<Self> {
@@ -57,6 +61,7 @@ impl Channel {
             outlet,
             inbox: Arc::default(),
             gone: over.child_token(),
+            guard,
             state: Mutex::new(State {
                 session: Some(session),
                 requests: 0,

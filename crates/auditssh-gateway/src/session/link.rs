@@ -3,6 +3,7 @@ use super::{Channel, Ended, window};
 use crate::backend::{Backend, Connection, Identity, Refused};
 use crate::counters::{Counters, Origin};
 use crate::russh::Control;
+use crate::security::Guard;
 use crate::settings::Settings;
 use crate::wire::Line;
 use auditssh_archive::{Entry, Recorder};
@@ -22,6 +23,13 @@ use tracing::{Instrument, Span};
 
 /// The user's way into the backend, once it is there.
 type Way = Shared<BoxFuture<'static, Result<Arc<dyn Connection>, Refused>>>;
+
+/// What a login is worth: its way into the backend, and what it may do there.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub(super) way: Way,
+    pub(super) guard: Arc<Guard>,
+}
 
 /// Pieces of output of all channels that may wait to be recorded. With what waits from the client
 /// (`relay`) they stay below what a recorder takes: 1 MiB.
@@ -60,7 +68,7 @@ pub(crate) struct Link {
     control: OnceLock<Control>,
     /// Why we ended the connection, if we did.
     farewell: OnceLock<String>,
-    way: Mutex<Option<Way>>,
+    access: Mutex<Option<Access>>,
     channels: Mutex<HashMap<u32, Arc<Channel>>>,
     next: AtomicU64,
 }
@@ -83,7 +91,7 @@ impl Link {
             country,
             span,
             relay,
-            room: Arc::new(Semaphore::new(settings.limits.session_channels)),
+            room: Arc::new(Semaphore::new(settings.sessions())),
             output: Semaphore::new(OUTPUT),
             recorder,
             line,
@@ -97,7 +105,7 @@ impl Link {
             tasks,
             control: OnceLock::new(),
             farewell: OnceLock::new(),
-            way: Mutex::default(),
+            access: Mutex::default(),
             channels: Mutex::default(),
             next: AtomicU64::new(0),
         })
@@ -121,7 +129,12 @@ impl Link {
     }
 
     /// Begins to make the user's way into the backend; channels wait for it.
-    pub(crate) fn connect(self: &Arc<Self>, backend: &Arc<dyn Backend>, identity: Identity) {
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        backend: &Arc<dyn Backend>,
+        identity: Identity,
+        guard: Guard,
+    ) {
         let backend = Arc::clone(backend);
         let limit = self.settings.limits.backend_open;
         let way: Way = async move {
@@ -134,7 +147,10 @@ impl Link {
         }
         .boxed()
         .shared();
-        *lock(&self.way) = Some(way.clone());
+        *lock(&self.access) = Some(Access {
+            way: way.clone(),
+            guard: Arc::new(guard),
+        });
         let link = Arc::clone(self);
         let span = self.span.clone();
         let connecting = async move {
@@ -148,9 +164,9 @@ impl Link {
         self.tasks.spawn(connecting.instrument(span));
     }
 
-    /// The user's way into the backend; `None` before the login and after the end.
-    pub(super) fn way(&self) -> Option<Way> {
-        lock(&self.way).clone()
+    /// What the login is worth; `None` before it and after the end.
+    pub(super) fn access(&self) -> Option<Access> {
+        lock(&self.access).clone()
     }
 
     async fn backend_failed(&self, refused: &Refused) {
@@ -243,7 +259,7 @@ impl Link {
         for channel in self.all() {
             channel.abandon().await;
         }
-        *lock(&self.way) = None;
+        *lock(&self.access) = None;
         self.tasks.close();
         let grace = self.settings.limits.disconnect_grace;
         if tokio::time::timeout(grace, self.tasks.wait())

@@ -3,6 +3,7 @@ use crate::auth::{self, Grant, Users, Verdict};
 use crate::backend::{Backend, Identity};
 use crate::counters::Method;
 use crate::russh::{Algorithm, Certificate, PublicKey};
+use crate::security::Guard;
 use crate::wire::negotiated;
 use arc_swap::ArcSwap;
 use auditssh_archive::Entry;
@@ -238,14 +239,16 @@ impl Login {
             "logged in"
         );
         self.link.logged_in.cancel();
+        let security = Arc::clone(&self.link.settings.security);
+        let guard = Guard::new(security, &grant.restrictions);
         let identity = Identity {
             user,
             connection_id: self.link.recorder.connection_id().to_owned(),
             remote_address: self.link.remote,
             local_address: self.link.local,
-            restrictions: grant.restrictions,
+            restrictions: guard.imposed(grant.restrictions),
         };
-        self.link.connect(&self.door.backend, identity);
+        self.link.connect(&self.door.backend, identity, guard);
         Ok(())
     }
 

@@ -1,6 +1,8 @@
+use super::link::Access;
 use super::{Channel, Ended, Link, Outlet};
 use crate::backend::{Refused, Session};
 use crate::russh::Reply;
+use crate::security::Guard;
 use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::message::{NewChannel, NewChannelFailed};
@@ -51,9 +53,9 @@ impl Opening {
         if self.opened.load(Ordering::Relaxed) >= self.link.settings.limits.channels {
             return Err("too many channels were opened on this connection (limits.channels)");
         }
-        let room = Arc::clone(&self.link.room)
-            .try_acquire_owned()
-            .map_err(|_| "too many session channels are open (limits.sessionChannels)")?;
+        let room = Arc::clone(&self.link.room).try_acquire_owned().map_err(
+            |_| "too many session channels are open (limits.sessionChannels, security.maxSessions)",
+        )?;
         self.opened.fetch_add(1, Ordering::Relaxed);
         Ok(room)
     }
@@ -88,8 +90,8 @@ async fn open(
         () = link.over.cancelled() => return,
     };
     match session {
-        Ok(session) => {
-            let channel = Channel::new(number, outlet, session, room, &link.over);
+        Ok((session, guard)) => {
+            let channel = Channel::new(number, outlet, session, guard, room, &link.over);
             let opened = Event::NewChannelSuccessful(NewChannel {
                 channel_type: SESSION.into(),
             });
@@ -107,8 +109,8 @@ async fn open(
     }
 }
 
-async fn backend_session(link: &Link) -> Result<Box<dyn Session>, Refused> {
-    let Some(way) = link.way() else {
+async fn backend_session(link: &Link) -> Result<(Box<dyn Session>, Arc<Guard>), Refused> {
+    let Some(Access { way, guard }) = link.access() else {
         return Err(Refused::new("nobody is logged in".to_owned()));
     };
     let connection = way.await?;
@@ -119,13 +121,14 @@ async fn backend_session(link: &Link) -> Result<Box<dyn Session>, Refused> {
             "no session within {limit:?} (limits.backendOpen)"
         )))
     };
-    opened.unwrap_or_else(late).inspect_err(|refused| {
+    let opened = opened.unwrap_or_else(late).inspect_err(|refused| {
         tracing::warn!(
             connection = link.recorder.connection_id(),
             reason = refused.reason(),
             "the backend refused a session"
         );
-    })
+    });
+    Ok((opened?, guard))
 }
 
 fn failed(number: u64, kind: &str, reason: &str) -> Entry {

@@ -3,6 +3,7 @@ use super::pump;
 use super::{Channel, Ended, Link};
 use crate::backend::{Process, Program, Refused, Session};
 use auditssh_log::Event;
+use auditssh_log::extension::Forced;
 use auditssh_log::message::{
     ChannelRequestUnknown, Exec, Pty, RequestFailed, ReverseForward, SetEnv, Shell, Signal,
     StreamLocal, Subsystem, Window, X11,
@@ -59,7 +60,8 @@ impl Channel {
             value: value.into(),
         });
         link.record(self.entry(event)).await?;
-        let result = match state.admit_variable(link, name, value) {
+        let admitted = self.guard.env(name.as_bytes());
+        let result = match admitted.and_then(|()| state.admit_variable(link, name, value)) {
             Ok(session) => timely(link, session.env(name.as_bytes(), value.as_bytes())).await?,
             Err(refused) => Err(refused),
         };
@@ -83,7 +85,7 @@ impl Channel {
             pty.rows = pty.rows.min(TERMINAL_MAX);
             pty.width = pty.width.min(TERMINAL_MAX);
             pty.height = pty.height.min(TERMINAL_MAX);
-            match state.before_start() {
+            match self.guard.pty().and_then(|()| state.before_start()) {
                 Ok(session) => timely(link, session.pty(&pty)).await?,
                 Err(refused) => Err(refused),
             }
@@ -129,7 +131,7 @@ impl Channel {
             link.counters.refused_requests.add();
             refused("the signal's name is too long (limits.nameBytes)")
         } else {
-            match state.open() {
+            match self.guard.signal(name).and_then(|()| state.open()) {
                 Ok(session) => timely(link, session.signal(name)).await?,
                 Err(refused) => Err(refused),
             }
@@ -145,13 +147,15 @@ impl Channel {
     ) -> Result<bool, Ended> {
         let mut state = self.state.lock().await;
         let request_id = state.number();
-        link.record(self.entry(named(&program, request_id))).await?;
-        let result = match too_long(link, &program) {
-            Some(refused) => Err(refused),
-            None => match state.before_start() {
-                Ok(session) => started(link, session, program).await?,
-                Err(refused) => Err(refused),
-            },
+        let admitted = self.admit(link, &mut state, &program);
+        let mut entry = self.entry(named(&program, request_id));
+        if let Ok(Some(forced)) = &admitted {
+            entry = entry.with(forced.to_extra());
+        }
+        link.record(entry).await?;
+        let result = match admitted.and_then(|_| state.before_start()) {
+            Ok(session) => started(link, session, program).await?,
+            Err(refused) => Err(refused),
         };
         let result = match result {
             Ok(process) => {
@@ -163,6 +167,20 @@ impl Channel {
             Err(refused) => Err(refused),
         };
         self.answer(link, request_id, result).await
+    }
+
+    /// Whether the program may be started, and what runs in its place if that is forced.
+    fn admit(
+        &self,
+        link: &Link,
+        state: &mut State,
+        program: &Program,
+    ) -> Result<Option<Forced>, Refused> {
+        if let Some(refused) = too_long(link, program) {
+            return Err(refused);
+        }
+        state.before_start()?;
+        self.guard.program(program)
     }
 
     /// `x11-req`: recorded and refused.

@@ -31,18 +31,26 @@ impl Backend for Arc<Programs> {
         if identity.user == "nowhere" {
             return Err(Refused::new("there is no place for you".to_owned()));
         }
-        Ok(Box::new(Place(Arc::clone(self))))
+        Ok(Box::new(Place {
+            programs: Arc::clone(self),
+            forced: identity.restrictions.command,
+        }))
     }
 }
 
-struct Place(Arc<Programs>);
+struct Place {
+    programs: Arc<Programs>,
+    /// Runs in place of everything.
+    forced: Option<String>,
+}
 
 #[async_trait]
 impl Connection for Place {
     async fn open_session(&self) -> Result<Box<dyn Session>, Refused> {
-        self.0.sessions.fetch_add(1, Ordering::SeqCst);
+        self.programs.sessions.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Seat {
-            programs: Arc::clone(&self.0),
+            programs: Arc::clone(&self.programs),
+            forced: self.forced.clone(),
             ended: watch::channel(false).0,
         }))
     }
@@ -50,6 +58,7 @@ impl Connection for Place {
 
 struct Seat {
     programs: Arc<Programs>,
+    forced: Option<String>,
     ended: watch::Sender<bool>,
 }
 
@@ -94,10 +103,11 @@ impl Session for Seat {
     }
 
     async fn start(&mut self, program: Program) -> Result<Process, Refused> {
-        let Program::Exec(command) = program else {
-            return Err(Refused::new("only commands".to_owned()));
+        let command = match (&self.forced, program) {
+            (Some(forced), _) => forced.clone(),
+            (None, Program::Exec(command)) => String::from_utf8(command.to_vec()).unwrap(),
+            (None, _) => return Err(Refused::new("only commands".to_owned())),
         };
-        let command = String::from_utf8(command.to_vec()).unwrap();
         self.note(format!("exec {command}"));
         let mut ended = self.ended.subscribe();
         let hang_up = async move {

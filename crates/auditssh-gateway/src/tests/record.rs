@@ -14,25 +14,28 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-struct Recorded {
-    server: TestServer,
+/// A server that keeps its logs in a directory.
+pub(super) struct Recorded {
+    pub(super) server: TestServer,
     directory: TempDir,
 }
 
 impl Recorded {
     fn start() -> Self {
+        Self::with(|settings| settings.limits.session_channels = 2)
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut crate::Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(directory.path().join("audit"));
         settings.intercept = Intercept::ALL;
         let archive = Archive::open(settings).unwrap();
-        let server = TestServer::into(archive, |settings| {
-            settings.limits.session_channels = 2;
-        });
+        let server = TestServer::into(archive, change);
         Self { server, directory }
     }
 
     /// Ends the server; the messages of each log, the oldest log first.
-    async fn logs(self) -> Vec<Vec<Message>> {
+    pub(super) async fn logs(self) -> Vec<Vec<Message>> {
         self.server.shutdown.cancel();
         in_time(self.server.running).await.unwrap();
         let entries = self.directory.path().join("audit").read_dir().unwrap();
@@ -53,7 +56,7 @@ impl Recorded {
     }
 }
 
-fn types(log: &[Message]) -> Vec<u64> {
+pub(super) fn types(log: &[Message]) -> Vec<u64> {
     log.iter()
         .map(|message| message.event.type_number())
         .collect()

@@ -44,6 +44,16 @@ fn a_request_that_a_client_names_alike_is_no_notice() {
 }
 
 #[test]
+fn forced_commands_are_read_back() {
+    let forced = Forced {
+        command: "internal-sftp -R".into(),
+        by: "configuration".into(),
+    };
+    assert_eq!(Forced::from_extra(&forced.to_extra()), Some(forced));
+    assert_eq!(Forced::from_extra(&Extra::new()), None);
+}
+
+#[test]
 fn handshakes_are_read_back() {
     let handshake = Handshake {
         client_version: Some("SSH-2.0-OpenSSH_9.2p1".into()),

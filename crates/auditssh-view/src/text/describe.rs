@@ -1,7 +1,7 @@
 //! What an event says, in a line.
 
 use crate::Visible;
-use auditssh_log::extension::{ClockStep, Gap, Handshake, MaskedInput, find};
+use auditssh_log::extension::{ClockStep, Forced, Gap, Handshake, MaskedInput, find};
 use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Value, Window};
 
 /// Says what happened, in one line that is safe to show.
@@ -9,6 +9,7 @@ pub(super) fn describe(message: &Message) -> String {
     let event = &message.event;
     login(message)
         .or_else(|| forwarding(event))
+        .or_else(|| program(message))
         .or_else(|| session(event))
         .or_else(|| notice(message))
         .unwrap_or_else(|| other(event))
@@ -116,6 +117,24 @@ fn forwarding(event: &Event) -> Option<String> {
     })
 }
 
+/// What was asked to be started, and what ran in its place if something was forced.
+fn program(message: &Message) -> Option<String> {
+    let asked = match &message.event {
+        Event::Exec(exec) => format!("exec {}", show(&exec.program)),
+        Event::Shell(_) => "shell".to_owned(),
+        Event::Subsystem(subsystem) => format!("subsystem {}", show(&subsystem.subsystem)),
+        _ => return None,
+    };
+    let Some(Forced { command, by }) = Forced::from_extra(&message.extra) else {
+        return Some(asked);
+    };
+    Some(format!(
+        "{asked}; forced by the {} instead: {}",
+        show(&by),
+        show(&command)
+    ))
+}
+
 fn session(event: &Event) -> Option<String> {
     Some(match event {
         Event::NewChannel(channel) => format!("asks for {}", show(&channel.channel_type)),
@@ -126,16 +145,13 @@ fn session(event: &Event) -> Option<String> {
             show(&channel.reason)
         ),
         Event::SetEnv(env) => format!("env {}={}", show(&env.name), show(&env.value)),
-        Event::Exec(exec) => format!("exec {}", show(&exec.program)),
         Event::Pty(Pty {
             term,
             columns,
             rows,
             ..
         }) => format!("terminal {} {columns}x{rows}", show(term)),
-        Event::Shell(_) => "shell".to_owned(),
         Event::Signal(signal) => format!("signal {}", show(&signal.signal)),
-        Event::Subsystem(subsystem) => format!("subsystem {}", show(&subsystem.subsystem)),
         Event::Window(Window { columns, rows, .. }) => format!("window {columns}x{rows}"),
         Event::X11(x11) => format!("asks for X11 forwarding, screen {}", x11.screen),
         Event::RequestFailed(failed) => {

@@ -135,3 +135,24 @@ proptest! {
         prop_assert!(lines, "{}", text);
     }
 }
+
+#[test]
+fn what_was_forced_stands_beside_what_was_asked_for() {
+    use auditssh_log::extension::Forced;
+    let forced = Forced {
+        command: "printf 'a\n'".into(),
+        by: "key".into(),
+    };
+    let event = Event::Exec(Exec {
+        request_id: 0,
+        program: "id".into(),
+    });
+    let mut message = Message::new("c", 0, Some(0), event);
+    assert!(shown(std::slice::from_ref(&message)).ends_with("exec id\n"));
+    message.extra = forced.to_extra();
+    let text = shown(&[message]);
+    assert!(
+        text.ends_with("exec id; forced by the key instead: printf 'a\\x0a'\n"),
+        "{text}"
+    );
+}

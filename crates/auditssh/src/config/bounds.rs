@@ -36,6 +36,8 @@ pub(crate) const LOGIN_GRACE_TIME: Bounds<Span> = Bounds::new(SECOND, HOUR);
 pub(crate) const AUTH_ATTEMPTS: Bounds<usize> = Bounds::new(1, 100);
 pub(crate) const REJECTION_TIME: Bounds<Span> = Bounds::new(NO_TIME, Span::from_secs(10));
 pub(crate) const CONNECTIONS: Bounds<usize> = Bounds::new(0, MANY);
+/// `-1` for no bound of its own.
+pub(crate) const MAX_SESSIONS: Bounds<i64> = Bounds::new(-1, 1_000_000);
 pub(crate) const SESSION_CHANNELS: Bounds<usize> = Bounds::new(1, 1000);
 pub(crate) const CHANNELS: Bounds<u64> = Bounds::new(1, 1_000_000_000);
 pub(crate) const ENVIRONMENT_VARIABLES: Bounds<usize> = Bounds::new(0, 10_000);
@@ -124,6 +126,12 @@ impl<T: Number> Bounds<T> {
 }
 
 impl Number for u32 {
+    fn plain(self) -> Value {
+        self.into()
+    }
+}
+
+impl Number for i64 {
     fn plain(self) -> Value {
         self.into()
     }

@@ -9,6 +9,7 @@ mod log;
 mod metrics;
 mod report;
 mod s3;
+mod security;
 mod ssh;
 mod users;
 
@@ -23,6 +24,7 @@ use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::geoip::Countries;
+use auditssh_gateway::security::Security;
 use report::Report;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) audit: Option<Audit>,
     pub(crate) ssh: Ssh,
     pub(crate) limits: Limits,
+    pub(crate) security: Security,
     pub(crate) countries: Countries,
     pub(crate) users: Users,
     pub(crate) local: Local,
@@ -61,6 +64,7 @@ impl Config {
         let audit = audit::check(&raw.audit, &mut report);
         let ssh = ssh::check(&raw.ssh, &mut report);
         let limits = limits::check(&raw.limits, &mut report);
+        let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let users = users::check(&raw, &mut report);
@@ -74,6 +78,7 @@ impl Config {
             audit,
             ssh,
             limits,
+            security,
             countries,
             users,
             local,

@@ -72,11 +72,19 @@ impl Fault {
     /// Why a value of a document is not taken.
     pub(crate) fn of_value(error: &Error, outline: &Outline) -> Self {
         let fault = Self::of_yaml(error);
+        let named = |message: &str| Self {
+            message: outline.name(fault.place, message),
+            place: fault.place,
+        };
         match error.without_snippet() {
-            Error::SerdeUnknownVariant { .. } | Error::Message { .. } => Self {
-                message: outline.name(fault.place, &fault.message),
-                place: fault.place,
-            },
+            Error::SerdeUnknownVariant { variant, .. } => {
+                let remedy = fault.place.and_then(|place| outline.remedy(place, variant));
+                match remedy {
+                    Some(ours) => named(&format!("unknown value `{variant}`; write `{ours}`")),
+                    None => named(&fault.message),
+                }
+            }
+            Error::Message { .. } => named(&fault.message),
             _ => {
                 let mismatch = fault.place.and_then(|place| outline.mismatch(place));
                 mismatch.unwrap_or(fault)
@@ -133,9 +141,17 @@ pub(super) fn unknown(what: &str, found: &str, path: &str, expected: &[&str]) ->
     let remedy = match nearest(found, expected) {
         Some(near) => format!("; did you mean `{near}`?"),
         None if expected.is_empty() => String::new(),
-        None => format!("; known here: {}", expected.join(", ")),
+        None => {
+            let known: Vec<_> = expected.iter().map(|word| written(word)).collect();
+            format!("; known here: {}", known.join(", "))
+        }
     };
     format!("unknown {what}{shown}{remedy}")
+}
+
+/// A known word as one writes it in YAML.
+pub(super) fn written(word: &str) -> &str {
+    if word.is_empty() { "\"\"" } else { word }
 }
 
 /// Whether a text looks like a name, not like a secret or an attack on a terminal.

@@ -2,6 +2,7 @@
 //! stands there. So errors can name the key and say what they found, and no secret is kept.
 
 use super::at::{At, Place};
+use super::containerssh;
 use super::error::{Fault, plain, unknown};
 use super::schema::Wanted;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -93,8 +94,7 @@ impl Outline {
                     if let Some(entry) = self.entry(found, key, node) {
                         self.check(&entry, faults);
                     } else {
-                        let message = unknown("key", &key.value, &found.path, &wanted.keys());
-                        faults.push(Fault::at(key, message));
+                        faults.push(Fault::at(key, found.unknown(&key.value, &wanted)));
                     }
                 }
             }
@@ -173,6 +173,13 @@ impl Outline {
         }
     }
 
+    /// The word of ours for a word of ContainerSSH's that stands at a place.
+    pub(crate) fn remedy(&self, place: Place, word: &str) -> Option<&'static str> {
+        let all = self.at(place);
+        all.iter()
+            .find_map(|found| containerssh::word(&found.path, word))
+    }
+
     /// What is wrong with a value that is not of the type that is wanted, and where it stands.
     pub(crate) fn mismatch(&self, place: Place) -> Option<Fault> {
         let all = self.at(place);
@@ -182,6 +189,14 @@ impl Outline {
 }
 
 impl Found<'_> {
+    fn unknown(&self, key: &str, wanted: &Wanted<'_>) -> String {
+        let path = below(&self.path, key);
+        match containerssh::key(&path) {
+            Some(remedy) => format!("unknown key `{path}`: {remedy}"),
+            None => unknown("key", key, &self.path, &wanted.keys()),
+        }
+    }
+
     fn other(&self, wanted: &Wanted<'_>) -> Fault {
         let found = self.node.content.kind();
         Fault {

@@ -10,6 +10,7 @@ mod local;
 mod log;
 mod metrics;
 mod s3;
+mod security;
 mod ssh;
 mod user;
 
@@ -20,6 +21,7 @@ pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
 pub(crate) use s3::{Checksum, LockMode, S3};
+pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
 pub(crate) use ssh::Ssh;
 pub(crate) use user::User;
 
@@ -32,8 +34,8 @@ use std::collections::BTreeMap;
 /// Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds; sizes are
 /// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
-/// `ssh`, `limits` and `geoip` then hold for new connections; if anything is wrong, all stays as
-/// it was.
+/// `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is wrong, all
+/// stays as it was.
 /// Changes of `audit`, `backend`, `local`, `log`, `metrics`, `health`, `ssh.listen`, `limits.connections` and
 /// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -53,6 +55,8 @@ pub(crate) struct Raw {
     pub(crate) backend: Backend,
     /// The backend `local`: programs run on the machine itself.
     pub(crate) local: Local,
+    /// What sessions may do: ContainerSSH's filters. See `docs/security-filters.md`.
+    pub(crate) security: Security,
     /// Limits on everything that a client can make grow.
     pub(crate) limits: Limits,
     /// From where the country of a connection is known.

@@ -157,11 +157,6 @@ impl Session for LocalSession {
     }
 
     async fn pty(&mut self, request: &message::Pty) -> Result<(), Refused> {
-        if !self.login.identity.restrictions.pty {
-            return Err(Refused::new(
-                "this login may not have a terminal".to_owned(),
-            ));
-        }
         if self.pty.is_some() || self.program.is_some() {
             return Err(Refused::new(
                 "the channel has its terminal or program already".to_owned(),
@@ -185,11 +180,6 @@ impl Session for LocalSession {
         let signal = signal::from_name(name).ok_or_else(|| {
             Refused::new(format!("signal `{}` can't be sent", name.escape_debug()))
         })?;
-        if self.login.identity.restrictions.command.is_some() {
-            return Err(Refused::new(
-                "a forced command can't be signalled".to_owned(),
-            ));
-        }
         match &self.program {
             Some(program) if program.group.signal(signal) => Ok(()),
             Some(_) => Err(Refused::new("the program has ended".to_owned())),

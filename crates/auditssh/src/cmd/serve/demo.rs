@@ -6,6 +6,7 @@ use anyhow::Context;
 use auditssh_gateway::auth::{self, User, Users};
 use auditssh_gateway::backend::local::{self, RunAs};
 use auditssh_gateway::geoip::Countries;
+use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::policy::{Intercept, Stdin};
 use nix::unistd::Uid;
@@ -68,6 +69,7 @@ impl Demo {
             audit: Some(audit(&data)),
             ssh: ssh(&data, listen),
             limits: Limits::default(),
+            security: Security::default(),
             countries: Countries::default(),
             users: Users::new([(USER.to_owned(), user)], Vec::new())?,
             local,

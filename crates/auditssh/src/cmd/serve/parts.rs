@@ -6,6 +6,7 @@ use anyhow::Context;
 use auditssh_archive as archive;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::geoip::Countries;
+use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
 use nix::unistd::Group;
@@ -50,6 +51,7 @@ pub(super) fn gateway(
     ssh: Ssh,
     host_keys: Vec<HostKey>,
     limits: Limits,
+    security: Security,
     countries: Countries,
 ) -> Settings {
     Settings {
@@ -61,6 +63,7 @@ pub(super) fn gateway(
         client_alive_count_max: ssh.client_alive_count_max,
         rekey_bytes: ssh.rekey_bytes,
         limits,
+        security: Arc::new(security),
         countries,
     }
 }

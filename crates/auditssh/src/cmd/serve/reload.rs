@@ -74,6 +74,7 @@ impl Reload {
             config.ssh,
             host_keys,
             config.limits,
+            config.security,
             config.countries,
         ))?;
         self.users.store(Arc::new(config.users));

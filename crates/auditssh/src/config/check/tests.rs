@@ -6,8 +6,10 @@ const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuBKC1Ka9OJTQpMStJDGlaSYVcpkZXrqq
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ alice";
 
+mod containerssh;
 mod monitor;
 mod s3;
+mod security;
 
 fn written(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();

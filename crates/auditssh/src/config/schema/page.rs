@@ -1,6 +1,7 @@
 //! `docs/configuration.md`: the schema as a page for people.
 
 use super::wanted::resolve;
+use crate::config::error::written;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -95,12 +96,8 @@ fn row(key: &str, property: &Value, target: &Value) -> String {
         .into_iter()
         .flatten()
     {
-        let _ = write!(
-            meaning,
-            "<br>`{}`: {}",
-            text(word, "const"),
-            text(word, "description")
-        );
+        let name = written(text(word, "const"));
+        let _ = write!(meaning, "<br>`{name}`: {}", text(word, "description"));
     }
     format!("| `{key}` | {} | {meaning} |", default(property))
 }

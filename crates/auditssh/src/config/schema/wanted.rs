@@ -1,5 +1,6 @@
 //! What a schema wants, in words.
 
+use crate::config::error::written;
 use serde_json::Value;
 use std::fmt;
 
@@ -68,7 +69,7 @@ impl<'a> Wanted<'a> {
         let described = described.filter_map(|word| word.get("const"));
         let bare = listed("enum").into_iter().flatten();
         let words = described.chain(bare).map(|word| match word {
-            Value::String(word) => word.clone(),
+            Value::String(word) => written(word).to_owned(),
             other => other.to_string(),
         });
         words.collect()
@@ -79,7 +80,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn number(&self) -> String {
-        let bound = |key| self.schema.get(key).and_then(Value::as_u64);
+        let bound = |key| self.schema.get(key).and_then(Value::as_i64);
         match (bound("minimum"), bound("maximum")) {
             (Some(least), Some(most)) => format!("a whole number from {least} to {most} is wanted"),
             _ => "a whole number, not negative, is wanted".to_owned(),

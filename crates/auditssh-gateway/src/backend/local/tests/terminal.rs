@@ -1,7 +1,6 @@
 //! Programs under a terminal.
 
-use super::{exec, outcome, restricted, session, terminal};
-use crate::auth::Restrictions;
+use super::{exec, outcome, session, terminal};
 use crate::backend::local::GRACE;
 use crate::backend::{Exit, Process, Program};
 use auditssh_log::message::Window;
@@ -242,13 +241,8 @@ async fn jobs_that_nobody_told_are_hung_up_and_those_of_nohup_are_not() {
 }
 
 #[tokio::test]
-async fn a_login_without_a_terminal_gets_none() {
-    let mut session = restricted(Restrictions {
-        pty: false,
-        ..Restrictions::default()
-    })
-    .await;
-    assert!(session.pty(&terminal(80, 24, &[])).await.is_err());
+async fn nothing_is_resized_without_a_terminal() {
+    let mut session = session().await;
     assert!(session.window(&Window::default()).await.is_err());
 }
 

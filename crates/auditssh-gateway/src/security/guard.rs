@@ -1,0 +1,133 @@
+//! The decision about each request.
+
+use super::{Barred, Security};
+use crate::auth::Restrictions;
+use crate::backend::{Program, Refused};
+use auditssh_log::extension::Forced;
+use std::sync::Arc;
+
+/// Says what was asked for when a command was forced: the server's to set (sshd(8)). A client that
+/// could set it would speak to the forced command past every filter.
+const ORIGINAL_COMMAND: &[u8] = b"SSH_ORIGINAL_COMMAND";
+
+/// What one login may do.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    security: Arc<Security>,
+    pty: bool,
+    force: Option<Force>,
+}
+
+/// A command that runs in place of whatever is asked for.
+#[derive(Clone, Debug)]
+struct Force {
+    command: String,
+    by: By,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Configuration,
+    Key,
+}
+
+impl Guard {
+    /// The stricter of the configuration and what the key allows.
+    pub(crate) fn new(security: Arc<Security>, key: &Restrictions) -> Self {
+        let configured = security.force_command.as_ref();
+        let force = |command: &String, by| Force {
+            command: command.clone(),
+            by,
+        };
+        Self {
+            pty: key.pty,
+            force: configured
+                .map(|command| force(command, By::Configuration))
+                .or_else(|| key.command.as_ref().map(|command| force(command, By::Key))),
+            security,
+        }
+    }
+
+    /// What a backend is told of the key: the command is the one that is forced in the end.
+    pub(crate) fn imposed(&self, key: Restrictions) -> Restrictions {
+        Restrictions {
+            command: self.force.as_ref().map(|force| force.command.clone()),
+            ..key
+        }
+    }
+
+    /// `env`, by the name of the variable.
+    pub(crate) fn env(&self, name: &[u8]) -> Result<(), Refused> {
+        if name == ORIGINAL_COMMAND {
+            return refused("only the server sets this variable".to_owned());
+        }
+        told(self.security.env.judge(name), "security.env")
+    }
+
+    /// `pty-req`.
+    pub(crate) fn pty(&self) -> Result<(), Refused> {
+        if !self.pty {
+            return refused("the key of this login allows no terminal".to_owned());
+        }
+        told(self.security.tty.judge(), "security.tty")
+    }
+
+    /// `signal`, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), Refused> {
+        // As with OpenSSH: who forces a command by a key does not expect it to be cut off.
+        if self.force.as_ref().is_some_and(|force| force.by == By::Key) {
+            return refused("a command forced by the key can't be signalled".to_owned());
+        }
+        told(
+            self.security.signal.judge(name.as_bytes()),
+            "security.signal",
+        )
+    }
+
+    /// `shell`, `exec` and `subsystem`; what runs instead, if something is forced.
+    pub(crate) fn program(&self, asked: &Program) -> Result<Option<Forced>, Refused> {
+        let Security {
+            command,
+            shell,
+            subsystem,
+            ..
+        } = &*self.security;
+        match asked {
+            Program::Shell => told(shell.judge(), "security.shell"),
+            Program::Exec(line) => told(command.judge(line), "security.command"),
+            Program::Subsystem(name) => {
+                told(subsystem.judge(name.as_bytes()), "security.subsystem")
+            }
+        }?;
+        let Some(force) = &self.force else {
+            return Ok(None);
+        };
+        if force.by == By::Key && command.judge(force.command.as_bytes()).is_err() {
+            return refused(
+                "the command that the key forces is not allowed by `security.command`".to_owned(),
+            );
+        }
+        Ok(Some(Forced {
+            command: force.command.as_str().into(),
+            by: match force.by {
+                By::Configuration => "configuration",
+                By::Key => "key",
+            }
+            .into(),
+        }))
+    }
+}
+
+/// In the words of the log. What is asked for is not repeated: it stands in the request itself.
+fn told(judged: Result<(), Barred>, key: &str) -> Result<(), Refused> {
+    match judged {
+        Ok(()) => Ok(()),
+        Err(Barred::Disabled) => refused(format!("disabled by `{key}` or `security.defaultMode`")),
+        Err(Barred::NotAllowed) => refused(format!("not in `{key}.allow`")),
+        Err(Barred::Denied) => refused(format!("in `{key}.deny`")),
+    }
+}
+
+fn refused<T>(reason: String) -> Result<T, Refused> {
+    Err(Refused::new(reason))
+}

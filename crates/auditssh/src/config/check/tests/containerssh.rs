@@ -1,0 +1,210 @@
+//! Every key of ContainerSSH 0.5 in the blocks that are read here is honoured, or refused with what to
+//! write instead.
+
+use super::written;
+use crate::config::Config;
+
+/// Nothing is said.
+const HONOURED: &str = "";
+
+const ALGORITHMS: &str = "is fixed, and none of them is weak; remove this key";
+const NO_FORWARDING: &str = "forwarding is not in this version; write `disable`";
+
+/// What may stand there, and what is said of it.
+const KEYS: &[(&str, &str)] = &[
+    ("ssh: {listen: '0.0.0.0:2222'}", HONOURED),
+    (
+        "listen: '0.0.0.0:2222'",
+        "unknown key `listen`: write `ssh: {listen: …}`",
+    ),
+    ("ssh: {serverVersion: SSH-2.0-ContainerSSH}", HONOURED),
+    ("ssh: {banner: 'Welcome'}", HONOURED),
+    (
+        "ssh: {hostkeys: [/etc/containerssh/ssh_host_rsa_key]}",
+        HONOURED,
+    ),
+    (
+        "ssh: {hostkeys: ['-----BEGIN RSA PRIVATE KEY-----']}",
+        "give its path",
+    ),
+    (
+        "ssh: {clientAliveInterval: 60s, clientAliveCountMax: 3}",
+        HONOURED,
+    ),
+    ("ssh: {clientAliveInterval: 60000000000}", HONOURED),
+    ("ssh: {ciphers: [aes256-gcm@openssh.com]}", ALGORITHMS),
+    ("ssh: {kex: [curve25519-sha256@libssh.org]}", ALGORITHMS),
+    ("ssh: {macs: [hmac-sha2-256]}", ALGORITHMS),
+    (
+        "ssh: {keyboardInteractiveName: ''}",
+        "bears no name; remove this key",
+    ),
+    ("log: {level: debug}", HONOURED),
+    ("log: {level: info}", HONOURED),
+    (
+        "log: {level: notice}",
+        "unknown value `notice`; write `info`",
+    ),
+    ("log: {level: warning}", HONOURED),
+    ("log: {level: error}", HONOURED),
+    ("log: {level: crit}", "unknown value `crit`; write `error`"),
+    (
+        "log: {level: alert}",
+        "unknown value `alert`; write `error`",
+    ),
+    (
+        "log: {level: emerg}",
+        "unknown value `emerg`; write `error`",
+    ),
+    ("log: {level: 5}", "write `info`"),
+    ("log: {level: '7'}", "write `debug`"),
+    (
+        "log: {format: ljson}",
+        "unknown value `ljson`; write `json`",
+    ),
+    ("log: {format: text}", HONOURED),
+    (
+        "log: {destination: stdout}",
+        "goes to standard error, from where systemd takes it",
+    ),
+    (
+        "log: {file: /var/log/containerssh/containerssh.log}",
+        "start the server with `2>> FILE`",
+    ),
+    ("log: {syslog: {destination: /dev/log}}", "`2>&1 | logger`"),
+    (
+        "audit: {enable: true, format: none, storage: none}",
+        HONOURED,
+    ),
+    (
+        "audit: {format: binary, storage: file, file: {directory: /tmp/logs}}",
+        HONOURED,
+    ),
+    ("audit: {format: audit, type: file}", HONOURED),
+    (
+        "audit: {format: asciinema, storage: file}",
+        "use audit and convert later",
+    ),
+    (
+        "audit: {intercept: {stdin: true, stdout: true, stderr: true, passwords: true, forwarding: true}}",
+        HONOURED,
+    ),
+    (
+        "audit: {s3: {local: /tmp/audit, accessKey: a, secretKey: s, bucket: b, region: r, \
+             endpoint: 'https://s3.example.org', acl: private, cacert: '', pathStyleAccess: true, \
+             uploadPartSize: 5242880, parallelUploads: 20, metadata: {username: true, ip: true}}}",
+        HONOURED,
+    ),
+    ("geoip: {provider: dummy}", HONOURED),
+    (
+        "geoip: {maxmind-geoip2-file: /var/lib/GeoIP/GeoIP2-Country.mmdb}",
+        HONOURED,
+    ),
+    (
+        "security: {defaultMode: enable, forceCommand: /bin/true, maxSessions: -1}",
+        HONOURED,
+    ),
+    (
+        "security: {env: {mode: filter, allow: [A], deny: [B]}}",
+        HONOURED,
+    ),
+    ("security: {command: {mode: filter, allow: [ls]}}", HONOURED),
+    (
+        "security: {shell: {mode: filter}, tty: {mode: disable}}",
+        HONOURED,
+    ),
+    (
+        "security: {subsystem: {mode: filter, allow: [sftp], deny: [x]}}",
+        HONOURED,
+    ),
+    (
+        "security: {signal: {mode: filter, allow: [TERM], deny: [KILL]}}",
+        HONOURED,
+    ),
+    (
+        "security: {defaultMode: allow}",
+        "unknown value `allow`; write `enable`",
+    ),
+    (
+        "security: {tty: {mode: deny}}",
+        "unknown value `deny`; write `disable`",
+    ),
+    (
+        "security: {forwarding: {reverseForwardingMode: disable, forwardingMode: disable, \
+             socketForwardingMode: disable, socketListenMode: disable, x11ForwardingMode: disable}}",
+        HONOURED,
+    ),
+    (
+        "security: {forwarding: {forwardingMode: enable}}",
+        NO_FORWARDING,
+    ),
+    (
+        "security: {forwarding: {x11ForwardingMode: enable}}",
+        NO_FORWARDING,
+    ),
+];
+
+fn said(text: &str) -> String {
+    let (_directory, file) = written(text);
+    match Config::load(&file) {
+        Ok(_) => HONOURED.to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn every_key_is_honoured_or_refused_with_a_remedy() {
+    for (text, expected) in KEYS {
+        let said = said(text);
+        if *expected == HONOURED {
+            assert_eq!(said, HONOURED, "{text}");
+        } else {
+            assert!(
+                said.contains(expected) && !said.contains('\n'),
+                "{text}\n{said}"
+            );
+        }
+    }
+}
+
+/// The forms of the documented examples, as far as the blocks are ours.
+#[test]
+fn documented_examples_are_taken() {
+    for text in [
+        "---\nssh:\n  banner: \"Welcome!\\n\"\n  hostkeys:\n    - /var/secrets/ssh_host_rsa_key\nlog:\n  level: debug\n",
+        "\
+log:
+  level: warning
+ssh:
+  banner: |
+
+    Everything here is recorded.
+
+  hostkeys:
+    - /etc/containerssh/ssh_host_rsa_key
+audit:
+  enable: true
+  format: binary
+  storage: s3
+  intercept:
+    stdin: true
+    stdout: true
+    stderr: true
+    passwords: true
+  s3:
+    local: /var/log/containerssh/audit/
+    accessKey: YOUR-ACCESS-KEY
+    secretKey: YOUR-SECRET-KEY
+    region: YOUR-REGION
+    bucket: your-bucket
+    endpoint: https://s3.example.org
+    pathStyleAccess: true
+    metadata:
+      username: true
+      ip: false
+",
+        "audit:\n  format: audit\n  type: file\n  file:\n    directory: /var/log/audit\n",
+    ] {
+        assert_eq!(said(text), HONOURED, "{text}");
+    }
+}
