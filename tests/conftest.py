@@ -1,5 +1,6 @@
 """Fixtures that every end-to-end test may use."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def make_server(tmp_path, password_hash):
 def server(make_server) -> Server:
     """A running server with the usual settings."""
     return make_server().start()
+
+
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    """Some files: small, empty, large, and one with a difficult name."""
+    folder = tmp_path / "tree"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "large").write_bytes(os.urandom(2_000_000))
+    (folder / "empty").touch()
+    (folder / "sub" / "naïve name'").write_text("text\n" * 1000)
+    return folder
 
 
 @pytest.fixture(scope="session")
