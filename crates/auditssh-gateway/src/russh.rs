@@ -12,7 +12,9 @@
 //!   already under way, for all channels together (`Link::window` keeps to that).
 
 mod handler;
+mod key;
 mod outlet;
+mod upstream;
 
 pub use ::russh::keys::ssh_key::LineEnding;
 pub use ::russh::keys::ssh_key::certificate::CertType;
@@ -21,7 +23,11 @@ pub use ::russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey,
 /// What can go wrong with a key.
 pub use ::russh::keys::ssh_key::Error as KeyError;
 
+pub(crate) use handler::signal_name;
+pub(crate) use key::read_private_key;
 pub(crate) use outlet::{Control, Outlet, Reply};
+pub use upstream::{Algorithms, Unsupported};
+pub(crate) use upstream::{ClientConfig, Failure, Methods, Upstream, UpstreamChannel, Verdict};
 
 #[cfg(test)]
 pub(crate) use ::russh::keys::PublicKeyOrCertificate as ServerKey;

@@ -62,6 +62,11 @@ impl Line {
         })
     }
 
+    /// The socket, to set options on.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+
     /// Ends reading and writing at once; whoever waits for either gets an error.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::Release);

@@ -14,7 +14,7 @@ pub(crate) mod schema;
 mod secret;
 mod size;
 
-pub(crate) use check::{Audit, Config, Directory, Durability, HostKeys, Loaded, Ssh};
+pub(crate) use check::{Audit, Backend, Config, Directory, Durability, HostKeys, Loaded, Ssh};
 pub(crate) use duration::Span;
 pub(crate) use error::nearest;
 pub(crate) use one_or_many::Address;

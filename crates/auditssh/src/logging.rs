@@ -18,7 +18,10 @@ pub(crate) fn start(log: Log) -> anyhow::Result<()> {
     let wanted = EnvFilter::try_new(&directives)
         .map_err(|error| anyhow::anyhow!("{VARIABLE} is set to `{directives}`: {error}"))?;
     let ours = tracing_subscriber::filter::filter_fn(|metadata| {
-        metadata.target().starts_with("auditssh") || *metadata.level() <= tracing::Level::WARN
+        let target = metadata.target();
+        // What a server behind the gateway does without end would fill the disk.
+        let noise = target.starts_with("russh::client");
+        target.starts_with("auditssh") || !noise && *metadata.level() <= tracing::Level::WARN
     });
     let colour = log.format == LogFormat::Text
         && io::stderr().is_terminal()

@@ -8,6 +8,7 @@ mod local;
 mod report;
 mod s3;
 mod ssh;
+mod sshproxy;
 mod users;
 
 pub(crate) use audit::{Audit, Directory, Durability};
@@ -19,6 +20,7 @@ use super::read::read;
 use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
+use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -32,8 +34,15 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) countries: Countries,
     pub(crate) users: Users,
-    pub(crate) local: Local,
+    pub(crate) backend: Backend,
     pub(crate) log: Log,
+}
+
+/// What stands behind the server.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Local(Local),
+    SshProxy(Box<SshProxy>),
 }
 
 /// A configuration as it was read.
@@ -59,6 +68,10 @@ impl Config {
         let limits = limits::check(&raw.limits, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
+        let sshproxy = sshproxy::check(&raw, &mut report);
+        let backend = sshproxy.map_or(Backend::Local(local), |settings| {
+            Backend::SshProxy(Box::new(settings))
+        });
         let users = users::check(&raw, &mut report);
         let log = raw.log;
         let (Some(users), true) = (users, report.faults.is_empty()) else {
@@ -70,7 +83,7 @@ impl Config {
             limits,
             countries,
             users,
-            local,
+            backend,
             log,
         };
         Ok(Loaded {

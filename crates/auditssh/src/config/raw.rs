@@ -10,6 +10,7 @@ mod local;
 mod log;
 mod s3;
 mod ssh;
+mod sshproxy;
 mod user;
 
 pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
@@ -19,6 +20,7 @@ pub(crate) use local::{Account, Local};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use ssh::Ssh;
+pub(crate) use sshproxy::SshProxy;
 pub(crate) use user::User;
 
 use super::at::At;
@@ -32,8 +34,8 @@ use std::collections::BTreeMap;
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
 /// `ssh`, `limits` and `geoip` then hold for new connections; if anything is wrong, all stays as
 /// it was.
-/// Changes of `audit`, `backend`, `local`, `log`, `ssh.listen`, `limits.connections` and
-/// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
+/// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `ssh.listen`, `limits.connections`
+/// and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "AuditSSH configuration")]
@@ -48,9 +50,11 @@ pub(crate) struct Raw {
     /// of the two only.
     pub(crate) users_file: Option<At<String>>,
     /// What stands behind the server.
-    pub(crate) backend: Backend,
+    pub(crate) backend: At<Backend>,
     /// The backend `local`: programs run on the machine itself.
     pub(crate) local: Local,
+    /// The backend `sshproxy`: programs run on another host, which the gateway reaches by SSH.
+    pub(crate) sshproxy: SshProxy,
     /// Limits on everything that a client can make grow.
     pub(crate) limits: Limits,
     /// From where the country of a connection is known.
@@ -66,4 +70,6 @@ pub(crate) enum Backend {
     /// Programs run on the machine itself; see `local`.
     #[default]
     Local,
+    /// Programs run on another host, by SSH; see `sshproxy`.
+    SshProxy,
 }

@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is only read at the start: places in the configuration, as JSON pointers (RFC 6901).
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 10] = [
     "/audit",
     "/backend",
     "/local",
+    "/sshproxy",
     "/log",
     "/ssh/listen",
     "/limits/connections",

@@ -1,0 +1,176 @@
+//! `sshproxy`.
+
+use super::report::Report;
+use super::ssh::version;
+use crate::config::at::At;
+use crate::config::bounds;
+use crate::config::raw::{Backend, Raw, SshProxy};
+use crate::config::secret::Secret;
+use auditssh_gateway::backend::sshproxy::{
+    self as proxy, Algorithms, Credentials, HostKeys, KeySource, PasswordSource, Settings, Target,
+    Unsupported, UserName,
+};
+use zeroize::Zeroizing;
+
+/// `None` unless it is the backend; what is wrong with it is reported in any case.
+pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Settings> {
+    let block = &raw.sshproxy;
+    let port = report.within(&block.port, bounds::PORT);
+    let timeout = report.within(&block.timeout, bounds::BACKEND_TIME);
+    if let Err(message) = version(&block.client_version.value, "clientVersion") {
+        report.fault(&block.client_version, message);
+    }
+    let algorithms = algorithms(block, report);
+    let host_keys = host_keys(block, report);
+    let credentials = credentials(block, report);
+    let host = &block.server.value;
+    if host.contains(|letter: char| letter.is_whitespace() || "/@[]".contains(letter)) {
+        report.fault(
+            &block.server,
+            "`server` must be a name or an address alone; its port stands in `port`",
+        );
+    }
+    if raw.backend.value != Backend::SshProxy {
+        return None;
+    }
+    demand(raw, report);
+    Some(Settings {
+        target: Target {
+            host: host.clone(),
+            port,
+        },
+        user: if block.username_pass_through {
+            UserName::Same
+        } else {
+            UserName::Fixed(block.username.value.clone())
+        },
+        credentials,
+        host_keys,
+        algorithms,
+        timeout: timeout.into(),
+        client_version: block.client_version.value.clone(),
+        buffer: raw.limits.channel_buffer.value.into(),
+    })
+}
+
+/// What must be there if it is the backend.
+fn demand(raw: &Raw, report: &mut Report) {
+    let block = &raw.sshproxy;
+    let mut missing = |key: &str, what: &str| {
+        report.fault(
+            &raw.backend,
+            format!("`backend` is sshproxy, but `sshproxy.{key}` is missing: {what}"),
+        );
+    };
+    if block.server.value.is_empty() {
+        missing("server", "name the host behind the gateway");
+    }
+    if block.username.value.is_empty() && !block.username_pass_through {
+        missing(
+            "username",
+            "name the account there, or set `usernamePassThrough: true`",
+        );
+    }
+    if block.allowed_host_key_fingerprints.is_empty() && block.known_hosts.is_none() {
+        missing(
+            "allowedHostKeyFingerprints",
+            "list what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host, or name a \
+             file of `knownHosts`",
+        );
+    }
+    let proofs = [&block.password, &block.private_key];
+    if proofs.iter().all(|proof| proof.is_none()) && block.password_file.is_none() {
+        missing(
+            "privateKey",
+            "give that or `passwordFile`, by which the gateway proves itself there",
+        );
+    }
+}
+
+fn algorithms(block: &SshProxy, report: &mut Report) -> Algorithms {
+    let mut algorithms = Algorithms::default();
+    let mut set = |list: &At<Vec<String>>,
+                   key: &str,
+                   set: &mut dyn FnMut(&[String]) -> Result<(), Unsupported>| {
+        if list.value.is_empty() {
+            return;
+        }
+        if let Err(error) = set(&list.value) {
+            report.fault(list, format!("`{key}`: {error}"));
+        }
+    };
+    set(&block.kex, "kex", &mut |names| algorithms.set_kex(names));
+    set(&block.ciphers, "ciphers", &mut |names| {
+        algorithms.set_ciphers(names)
+    });
+    set(&block.macs, "macs", &mut |names| algorithms.set_macs(names));
+    for (list, key) in [
+        (&block.host_key_algorithms, "hostKeyAlgorithms"),
+        (&block.host_key_algos, "hostKeyAlgos"),
+    ] {
+        set(list, key, &mut |names| algorithms.set_host_keys(names));
+    }
+    if !block.host_key_algos.value.is_empty() && !block.host_key_algorithms.value.is_empty() {
+        report.fault(
+            &block.host_key_algos,
+            "`hostKeyAlgos` and `hostKeyAlgorithms` are two names of one setting; remove one of them",
+        );
+    }
+    algorithms
+}
+
+fn host_keys(block: &SshProxy, report: &mut Report) -> HostKeys {
+    let mut fingerprints = Vec::new();
+    for text in &block.allowed_host_key_fingerprints {
+        match text.value.parse::<proxy::Fingerprint>() {
+            Ok(fingerprint) => fingerprints.push(fingerprint),
+            Err(error) => report.fault(text, error),
+        }
+    }
+    let file = block.known_hosts.as_ref();
+    if let Some(file) = file.filter(|file| file.value.is_empty()) {
+        report.fault(file, "`knownHosts` is empty: give the path of a file");
+    }
+    HostKeys {
+        fingerprints,
+        known_hosts: file.map(|file| (&file.value).into()),
+    }
+}
+
+fn credentials(block: &SshProxy, report: &mut Report) -> Credentials {
+    let password = match (&block.password, &block.password_file) {
+        (Some(_), Some(file)) => {
+            report.fault(
+                file,
+                "both `password` and `passwordFile` are given; remove one of them",
+            );
+            None
+        }
+        (Some(text), None) => {
+            if text.value.expose().is_empty() {
+                report.fault(text, "`password` is empty; remove it or fill it in");
+            }
+            Some(PasswordSource::Text(secret(&text.value)))
+        }
+        (None, Some(file)) => Some(PasswordSource::File((&file.value).into())),
+        (None, None) => None,
+    };
+    Credentials {
+        key: block.private_key.as_ref().map(|key| key_source(&key.value)),
+        password,
+    }
+}
+
+/// Text that begins like PEM is the key itself.
+fn key_source(key: &Secret) -> KeySource {
+    let text = key.expose();
+    if text.trim_start().starts_with("-----") {
+        KeySource::Text(secret(key))
+    } else {
+        KeySource::File(text.into())
+    }
+}
+
+fn secret(text: &Secret) -> proxy::Secret {
+    proxy::Secret::new(Zeroizing::new(text.expose().to_owned()))
+}
