@@ -13,8 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Who is logged in, as proven.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The login name.
+    /// The user: the login name, without the place.
     pub user: String,
+    /// The place behind the gateway that the login name asks for.
+    pub place: Option<String>,
     /// Connection id, 32 hexadecimal digits.
     pub connection_id: String,
     /// Where the client connects from.

@@ -29,6 +29,9 @@ pub struct Settings {
     pub limits: Limits,
     /// Where clients come from.
     pub countries: Countries,
+    /// What divides a login name into the user's and a place behind the gateway; `None` if login
+    /// names are not divided.
+    pub place_separator: Option<char>,
 }
 
 impl Settings {
@@ -47,7 +50,14 @@ impl Settings {
             rekey_bytes: 1 << 30,
             limits: Limits::default(),
             countries: Countries::default(),
+            place_separator: None,
         }
+    }
+
+    /// The user of a login name, and the place that it asks for. The last separator counts.
+    pub(crate) fn divide<'a>(&self, login: &'a str) -> (&'a str, Option<&'a str>) {
+        let divided = self.place_separator.and_then(|at| login.rsplit_once(at));
+        divided.map_or((login, None), |(user, place)| (user, Some(place)))
     }
 }
 

@@ -11,6 +11,7 @@ mod known_hosts;
 mod login;
 mod port;
 mod ports;
+mod routes;
 mod secret;
 mod session;
 mod settings;
@@ -19,6 +20,7 @@ pub use crate::russh::{Algorithms, Unsupported};
 pub use hostkeys::{Fingerprint, HostKeys, NoFingerprint};
 pub use known_hosts::KnownHostsError;
 pub use login::Credentials;
+pub use routes::Route;
 pub use secret::{KeySource, PasswordSource, Secret, SecretError};
 pub use settings::{Settings, Target, UserName};
 
@@ -88,9 +90,8 @@ impl Backend for SshProxy {
         let limit = shared.settings.timeout;
         let connected = timeout(limit, shared.connect(identity)).await;
         connected.unwrap_or_else(|_| {
-            let target = &self.shared.settings.target;
             Err(Refused::new(format!(
-                "{target}: not connected and logged in within {limit:?} (sshproxy.timeout)"
+                "not connected and logged in within {limit:?} (sshproxy.timeout)"
             )))
         })
     }
@@ -108,18 +109,21 @@ impl Backend for SshProxy {
 impl Shared {
     async fn connect(self: Arc<Self>, identity: Identity) -> Result<Box<dyn Connection>, Refused> {
         let settings = &self.settings;
-        let target = &settings.target;
-        let user = settings.user.of(&identity.user);
-        let (credentials, trusted) = settings.read().await?;
+        let routes::Way {
+            target,
+            user,
+            host_keys,
+        } = settings.way(&identity)?;
+        let (credentials, trusted) = settings.read(host_keys, target.clone()).await?;
         let algorithms = trusted.proposal(&settings.algorithms);
         let config = ClientConfig::new(&settings.client_version, &algorithms);
-        let line = dial::dial(target).await.map_err(Refused::new)?;
+        let line = dial::dial(&target).await.map_err(Refused::new)?;
         let ports = Ports::new(settings.buffer, self.tasks.clone());
         // Whatever ends this future ends the connection.
         let cut = CutOnDrop(Some((Arc::clone(&line), Arc::clone(&ports))));
         let check = Box::new(move |key: &Presented<'_>| trusted.check(key));
         let connected = Upstream::connect(&config, &line, &ports, check).await;
-        let mut upstream = connected.map_err(|failure| refused(target, &failure))?;
+        let mut upstream = connected.map_err(|failure| refused(&target, &failure))?;
         login::log_in(&mut upstream, &user, &credentials)
             .await
             .map_err(|reason| Refused::new(format!("{target}: {reason}")))?;

@@ -212,8 +212,7 @@ impl Upstream {
     pub(crate) async fn open(&self) -> Result<UpstreamChannel, Failure> {
         let opened = self.handle.channel_open_session().await;
         let channel = opened.map_err(|error| self.failed(error))?;
-        UpstreamChannel::new(channel, &self.ports)
-            .ok_or(Failure::Hostile("it confirms a channel that it closed"))
+        Ok(UpstreamChannel::new(channel, &self.ports))
     }
 
     /// Says goodbye (RFC 4253, 11.1).

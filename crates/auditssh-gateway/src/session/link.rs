@@ -111,13 +111,19 @@ impl Link {
     pub(crate) fn connect(self: &Arc<Self>, backend: &Arc<dyn Backend>, identity: Identity) {
         let backend = Arc::clone(backend);
         let limit = self.settings.limits.backend_open;
+        let link = Arc::downgrade(self);
         let way: Way = async move {
-            match tokio::time::timeout(limit, backend.connect(identity)).await {
+            let made = match tokio::time::timeout(limit, backend.connect(identity)).await {
                 Ok(connection) => connection.map(Arc::from),
                 Err(_) => Err(Refused::new(format!(
                     "no answer within {limit:?} (limits.backendOpen)"
                 ))),
+            };
+            // Before anybody hears of it: the client may go as soon as it does.
+            if let (Err(refused), Some(link)) = (&made, link.upgrade()) {
+                link.backend_failed(refused).await;
             }
+            made
         }
         .boxed()
         .shared();
@@ -126,7 +132,7 @@ impl Link {
         self.tasks.spawn(async move {
             tokio::select! {
                 result = way => if let Err(refused) = result {
-                    link.backend_failed(&refused).await;
+                    link.disconnect(refused.for_user()).await;
                 },
                 () = link.over.cancelled() => {}
             }
@@ -147,9 +153,8 @@ impl Link {
         let event = Event::HandshakeFailed(HandshakeFailed {
             reason: refused.reason().into(),
         });
-        if self.record(event).await.is_ok() {
-            self.disconnect(refused.for_user()).await;
-        }
+        // If it can't be recorded, that is what ends the connection.
+        let _ = self.record(event).await;
     }
 
     /// The number of the next channel in the log.

@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) countries: Countries,
     pub(crate) users: Users,
     pub(crate) backend: Backend,
+    /// What divides login names into the user and a place behind the backend.
+    pub(crate) place_separator: Option<char>,
     pub(crate) log: Log,
 }
 
@@ -69,9 +71,10 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let sshproxy = sshproxy::check(&raw, &mut report);
-        let backend = sshproxy.map_or(Backend::Local(local), |settings| {
-            Backend::SshProxy(Box::new(settings))
-        });
+        let (backend, place_separator) = match sshproxy {
+            Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
+            None => (Backend::Local(local), None),
+        };
         let users = users::check(&raw, &mut report);
         let log = raw.log;
         let (Some(users), true) = (users, report.faults.is_empty()) else {
@@ -84,6 +87,7 @@ impl Config {
             countries,
             users,
             backend,
+            place_separator,
             log,
         };
         Ok(Loaded {

@@ -20,7 +20,7 @@ pub(crate) use local::{Account, Local};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use ssh::Ssh;
-pub(crate) use sshproxy::SshProxy;
+pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;
 
 use super::at::At;

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 /// What the library's callbacks and the sessions of a connection share.
 pub(crate) struct Ports {
-    open: Mutex<HashMap<u32, Arc<Port>>>,
+    open: Mutex<HashMap<u32, Entry>>,
     ended: OnceLock<Failure>,
     /// Cancelled at the end of the connection, whoever ends it.
     pub(super) over: CancellationToken,
@@ -17,6 +17,13 @@ pub(crate) struct Ports {
     buffer: usize,
     tasks: TaskTracker,
     runtime: tokio::runtime::Handle,
+}
+
+/// A channel that is open on the server's side, or was and is not taken yet.
+struct Entry {
+    port: Arc<Port>,
+    /// A session has it.
+    taken: bool,
 }
 
 impl Ports {
@@ -32,22 +39,54 @@ impl Ports {
         })
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<u32, Arc<Port>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<u32, Entry>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            port: Arc::new(Port::new(self.buffer, self.over.clone())),
+            taken: false,
+        }
     }
 
     /// A channel is confirmed. That it is confirmed twice changes nothing.
     pub(crate) fn insert(&self, number: u32) {
-        let port = || Arc::new(Port::new(self.buffer, self.over.clone()));
-        self.open().entry(number).or_insert_with(port);
+        self.open().entry(number).or_insert_with(|| self.entry());
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<Arc<Port>> {
-        self.open().get(&number).cloned()
+        let open = self.open();
+        open.get(&number).map(|entry| Arc::clone(&entry.port))
     }
 
-    pub(crate) fn remove(&self, number: u32) -> Option<Arc<Port>> {
-        self.open().remove(&number)
+    /// A session takes a channel that it hears is confirmed: before the callback is called, or
+    /// even after the server has closed it again.
+    pub(crate) fn take(&self, number: u32) -> Arc<Port> {
+        let mut open = self.open();
+        let entry = open.entry(number).or_insert_with(|| self.entry());
+        entry.taken = true;
+        let port = Arc::clone(&entry.port);
+        if port.is_closed() || self.ended.get().is_some() {
+            open.remove(&number);
+            drop(open);
+            port.close("the server closed the channel");
+        }
+        port
+    }
+
+    /// The server has closed a channel.
+    pub(crate) fn close(&self, number: u32) {
+        let mut open = self.open();
+        let Some(entry) = open.get(&number) else {
+            return;
+        };
+        let port = Arc::clone(&entry.port);
+        if entry.taken {
+            open.remove(&number);
+        }
+        drop(open);
+        port.close("the server closed the channel without saying how the program ended");
     }
 
     /// The connection has ended; the first reason counts.
@@ -55,7 +94,8 @@ impl Ports {
         let reason = self.ended.get_or_init(|| reason).to_string();
         self.over.cancel();
         let all = std::mem::take(&mut *self.open());
-        for port in all.into_values() {
+        for entry in all.into_values() {
+            let port = entry.port;
             port.close(&format!("the connection to the server has ended: {reason}"));
         }
     }
@@ -82,6 +122,24 @@ impl Ports {
 mod tests {
     use super::*;
     use crate::backend::Exit;
+
+    #[tokio::test]
+    async fn a_channel_is_taken_whenever_that_is_heard_of() {
+        let ports = Ports::new(1, TaskTracker::new());
+        // Before the callback.
+        let early = ports.take(1);
+        ports.insert(1);
+        assert!(Arc::ptr_eq(&early, &ports.get(1).unwrap()));
+        ports.close(1);
+        assert!(early.is_closed() && ports.get(1).is_none());
+        // After the end.
+        ports.insert(2);
+        ports.close(2);
+        assert!(ports.take(2).is_closed() && ports.get(2).is_none());
+        ports.close(3);
+        ports.end(Failure::Ended("gone".to_owned()));
+        assert!(ports.take(4).is_closed() && ports.get(4).is_none());
+    }
 
     #[tokio::test]
     async fn the_end_of_the_connection_is_the_end_of_its_channels() {

@@ -3,7 +3,8 @@
 use super::SshProxyError;
 use super::hostkeys::{HostKeys, Trusted};
 use super::login::{Credentials, Loaded};
-use crate::backend::Refused;
+use super::routes::{self, Route, Way};
+use crate::backend::{Identity, Refused};
 use crate::russh::Algorithms;
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +12,10 @@ use std::time::Duration;
 /// `sshproxy` of the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `server` and `port`.
-    pub target: Target,
+    /// `server` and `port`; `None` if only [`routes`](Self::routes) lead somewhere.
+    pub target: Option<Target>,
+    /// `routes`.
+    pub routes: Vec<Route>,
     /// `username`, `usernamePassThrough`.
     pub user: UserName,
     /// What the gateway proves itself with.
@@ -30,17 +33,46 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads what lies in files; blocks.
+    /// Reads what lies in files, as far as no place is needed for that; blocks.
     pub(super) fn load(&self) -> Result<(Loaded, Trusted), SshProxyError> {
-        let trusted = self.host_keys.load(&self.target)?;
+        let nowhere = || Target {
+            host: String::new(),
+            port: 0,
+        };
+        self.load_for(
+            &self.host_keys,
+            &self.target.clone().unwrap_or_else(nowhere),
+        )
+    }
+
+    fn load_for(
+        &self,
+        host_keys: &HostKeys,
+        target: &Target,
+    ) -> Result<(Loaded, Trusted), SshProxyError> {
+        let trusted = host_keys.load(target)?;
         Ok((self.credentials.load()?, trusted))
     }
 
-    pub(super) async fn read(&self) -> Result<(Loaded, Trusted), Refused> {
+    pub(super) async fn read(
+        &self,
+        host_keys: HostKeys,
+        target: Target,
+    ) -> Result<(Loaded, Trusted), Refused> {
         let own = self.clone();
-        let read = tokio::task::spawn_blocking(move || own.load()).await;
+        let read = tokio::task::spawn_blocking(move || own.load_for(&host_keys, &target)).await;
         read.map_err(|error| Refused::new(format!("reading files failed: {error}")))?
             .map_err(|error| Refused::new(error.to_string()))
+    }
+
+    /// Where a user is led.
+    pub(super) fn way(&self, identity: &Identity) -> Result<Way, Refused> {
+        let default = self.target.clone().map(|target| Way {
+            target,
+            user: self.user.of(&identity.user),
+            host_keys: self.host_keys.clone(),
+        });
+        routes::find(&self.routes, default, &self.host_keys, identity)
     }
 }
 

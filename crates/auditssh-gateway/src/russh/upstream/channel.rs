@@ -18,15 +18,13 @@ pub(crate) struct UpstreamChannel {
 }
 
 impl UpstreamChannel {
-    /// `None` if the server has closed it already.
-    pub(super) fn new(channel: LibraryChannel, ports: &Arc<Ports>) -> Option<Self> {
+    pub(super) fn new(channel: LibraryChannel, ports: &Arc<Ports>) -> Self {
         let (_, half) = channel.split();
-        let port = ports.get(half.id().number())?;
-        Some(Self {
+        Self {
+            port: ports.take(half.id().number()),
             half: Arc::new(half),
-            port,
             ports: Arc::clone(ports),
-        })
+        }
     }
 
     /// `env`; whether the server took it.

@@ -125,9 +125,7 @@ impl Handler for Watcher {
     }
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Failure> {
-        if let Some(port) = self.ports.remove(id.number()) {
-            port.close("the server closed the channel without saying how the program ended");
-        }
+        self.ports.close(id.number());
         Ok(())
     }
 

@@ -71,6 +71,7 @@ impl Demo {
             countries: Countries::default(),
             users: Users::new([(USER.to_owned(), user)], Vec::new())?,
             backend: Backend::Local(local),
+            place_separator: None,
             log: Log::default(),
         };
         let greeting = Greeting {

@@ -62,6 +62,7 @@ pub(super) fn gateway(
     host_keys: Vec<HostKey>,
     limits: Limits,
     countries: Countries,
+    place_separator: Option<char>,
 ) -> Settings {
     Settings {
         listen: ssh.listen,
@@ -73,6 +74,7 @@ pub(super) fn gateway(
         rekey_bytes: ssh.rekey_bytes,
         limits,
         countries,
+        place_separator,
     }
 }
 

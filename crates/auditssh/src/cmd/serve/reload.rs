@@ -74,6 +74,7 @@ impl Reload {
             host_keys,
             config.limits,
             config.countries,
+            config.place_separator,
         ))?;
         self.users.store(Arc::new(config.users));
         for (file, warning) in loaded.warnings {

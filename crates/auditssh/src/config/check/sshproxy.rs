@@ -1,5 +1,7 @@
 //! `sshproxy`.
 
+mod routes;
+
 use super::report::Report;
 use super::ssh::version;
 use crate::config::at::At;
@@ -12,8 +14,9 @@ use auditssh_gateway::backend::sshproxy::{
 };
 use zeroize::Zeroizing;
 
-/// `None` unless it is the backend; what is wrong with it is reported in any case.
-pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Settings> {
+/// The backend, and what divides login names; `None` unless it is the backend. What is wrong with
+/// it is reported in any case.
+pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<(Settings, Option<char>)> {
     let block = &raw.sshproxy;
     let port = report.within(&block.port, bounds::PORT);
     let timeout = report.within(&block.timeout, bounds::BACKEND_TIME);
@@ -24,33 +27,46 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Settings> {
     let host_keys = host_keys(block, report);
     let credentials = credentials(block, report);
     let host = &block.server.value;
-    if host.contains(|letter: char| letter.is_whitespace() || "/@[]".contains(letter)) {
-        report.fault(
-            &block.server,
-            "`server` must be a name or an address alone; its port stands in `port`",
-        );
-    }
+    name_of_host(&block.server, report);
+    let separator = routes::separator(block, report);
+    let routes = routes::check(block, report);
     if raw.backend.value != Backend::SshProxy {
         return None;
     }
     demand(raw, report);
-    Some(Settings {
-        target: Target {
+    let settings = Settings {
+        target: (!host.is_empty()).then(|| Target {
             host: host.clone(),
             port,
-        },
-        user: if block.username_pass_through {
-            UserName::Same
-        } else {
-            UserName::Fixed(block.username.value.clone())
-        },
+        }),
+        routes,
+        user: user_name(block.username_pass_through, &block.username.value),
         credentials,
         host_keys,
         algorithms,
         timeout: timeout.into(),
         client_version: block.client_version.value.clone(),
         buffer: raw.limits.channel_buffer.value.into(),
-    })
+    };
+    Some((settings, separator))
+}
+
+fn name_of_host(host: &At<String>, report: &mut Report) {
+    let other = |letter: char| letter.is_whitespace() || "/@[]".contains(letter);
+    if host.value.contains(other) {
+        report.fault(
+            host,
+            "`server` must be a name or an address alone; its port stands in `port`",
+        );
+    }
+}
+
+fn user_name(same: bool, name: &str) -> UserName {
+    if same {
+        UserName::Same
+    } else {
+        UserName::Fixed(name.to_owned())
+    }
 }
 
 /// What must be there if it is the backend.
@@ -62,16 +78,22 @@ fn demand(raw: &Raw, report: &mut Report) {
             format!("`backend` is sshproxy, but `sshproxy.{key}` is missing: {what}"),
         );
     };
-    if block.server.value.is_empty() {
+    let only_routes = block.server.value.is_empty() && !block.routes.value.is_empty();
+    if block.server.value.is_empty() && !only_routes {
         missing("server", "name the host behind the gateway");
     }
-    if block.username.value.is_empty() && !block.username_pass_through {
+    if block.username.value.is_empty() && !block.username_pass_through && !only_routes {
         missing(
             "username",
             "name the account there, or set `usernamePassThrough: true`",
         );
     }
-    if block.allowed_host_key_fingerprints.is_empty() && block.known_hosts.is_none() {
+    let of_routes = || {
+        let mut routes = block.routes.value.values();
+        routes.all(|route| !route.allowed_host_key_fingerprints.is_empty())
+    };
+    let listed = !block.allowed_host_key_fingerprints.is_empty() || only_routes && of_routes();
+    if !listed && block.known_hosts.is_none() {
         missing(
             "allowedHostKeyFingerprints",
             "list what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host, or name a \
@@ -120,13 +142,7 @@ fn algorithms(block: &SshProxy, report: &mut Report) -> Algorithms {
 }
 
 fn host_keys(block: &SshProxy, report: &mut Report) -> HostKeys {
-    let mut fingerprints = Vec::new();
-    for text in &block.allowed_host_key_fingerprints {
-        match text.value.parse::<proxy::Fingerprint>() {
-            Ok(fingerprint) => fingerprints.push(fingerprint),
-            Err(error) => report.fault(text, error),
-        }
-    }
+    let fingerprints = fingerprints(&block.allowed_host_key_fingerprints, report);
     let file = block.known_hosts.as_ref();
     if let Some(file) = file.filter(|file| file.value.is_empty()) {
         report.fault(file, "`knownHosts` is empty: give the path of a file");
@@ -135,6 +151,17 @@ fn host_keys(block: &SshProxy, report: &mut Report) -> HostKeys {
         fingerprints,
         known_hosts: file.map(|file| (&file.value).into()),
     }
+}
+
+fn fingerprints(texts: &[At<String>], report: &mut Report) -> Vec<proxy::Fingerprint> {
+    let mut all = Vec::new();
+    for text in texts {
+        match text.value.parse() {
+            Ok(fingerprint) => all.push(fingerprint),
+            Err(error) => report.fault(text, error),
+        }
+    }
+    all
 }
 
 fn credentials(block: &SshProxy, report: &mut Report) -> Credentials {

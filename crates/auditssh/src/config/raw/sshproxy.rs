@@ -6,6 +6,7 @@ use crate::config::duration::Span;
 use crate::config::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The backend `sshproxy`: programs run on another host, which the gateway reaches by SSH.
 /// `docs/sshproxy.md` shows how it is set up.
@@ -46,6 +47,14 @@ pub(crate) struct SshProxy {
     pub(crate) host_key_algorithms: At<Vec<String>>,
     /// Another name for `hostKeyAlgorithms`. Only one of them may be given.
     pub(crate) host_key_algos: At<Vec<String>>,
+    /// What divides a login name into the user and the name of a route, `%` or `+`: with `%`, who
+    /// logs in as `alice%db` is the user `alice` and is led by the route `db`. Without it, names are
+    /// not divided.
+    pub(crate) route_separator: At<String>,
+    /// The hosts that users may name, a map from the name to what stands behind it. The name may be a
+    /// pattern with `*` and `?`, such as `*.db.example.com`; one that ends so is for addresses only.
+    /// A host that no route names can't be reached. Host keys are those of `knownHosts`.
+    pub(crate) routes: At<BTreeMap<String, Route>>,
     /// How long the connection, the exchange of keys and the login there may take together.
     #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) timeout: At<Span>,
@@ -71,8 +80,42 @@ impl Default for SshProxy {
             macs: At::default(),
             host_key_algorithms: At::default(),
             host_key_algos: At::default(),
+            route_separator: nothing(),
+            routes: At::default(),
             timeout: At::unplaced(Span::from_secs(60)),
             client_version: At::unplaced("SSH-2.0-AuditSSH".into()),
+        }
+    }
+}
+
+/// One route; what is left out is as in `sshproxy`.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Route {
+    /// The host; without it, what the user named.
+    pub(crate) server: Option<At<String>>,
+    /// The port of its SSH server.
+    #[schemars(transform = bounds::PORT.told())]
+    pub(crate) port: At<u16>,
+    /// As whom the gateway logs in there.
+    pub(crate) username: Option<String>,
+    /// Log in there under the name of the user.
+    pub(crate) username_pass_through: Option<bool>,
+    /// The users who may go there; without any, all.
+    pub(crate) users: Vec<String>,
+    /// The fingerprints of its keys, in place of those of `sshproxy`.
+    pub(crate) allowed_host_key_fingerprints: Vec<At<String>>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self {
+            server: None,
+            port: At::unplaced(22),
+            username: None,
+            username_pass_through: None,
+            users: Vec::new(),
+            allowed_host_key_fingerprints: Vec::new(),
         }
     }
 }
