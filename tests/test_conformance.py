@@ -253,6 +253,17 @@ def test_the_end_of_the_input_cuts_no_output(server):
     assert log.io(STDOUT) == expected and log.io(STDERR) == expected
 
 
+def test_the_end_of_the_outputs_cuts_no_input(place):
+    """A program may close its outputs and go on reading."""
+    sent, file = os.urandom(3_000_000), place.folder / "read"
+    script = f"exec > /dev/null 2> /dev/null; sleep 1; cat > {file}; exit 6"
+    done = place.server.run(script, input=sent)
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert file.read_bytes() == sent
+    log = place.server.log()
+    assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 6
+
+
 def test_both_directions_to_the_last_byte(server):
     sent = os.urandom(3_000_000)
     done = server.run("cat", input=sent)
