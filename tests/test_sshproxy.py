@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncssh
@@ -26,6 +27,7 @@ from harness.log import (
 )
 from harness.master import shared
 from harness.server import free_port
+from harness.upstream import OpenSsh
 from harness.wait import until
 
 NEUTRAL = b"no session can be had here; ask the server's administrator"
@@ -140,7 +142,7 @@ def test_other_questions_are_not_answered(make_proxy, make_fake, questions):
 def test_a_password_is_tried_once(make_proxy, make_fake):
     fake = make_fake(methods=("password", "keyboard-interactive"))
     server = make_proxy(fake, {"privateKey": None, "password": "canary"}).start()
-    said = refused(server, "does not let the gateway in as `gateway`", "sshproxy.password")
+    said = refused(server, "does not let the gateway in as `gateway`", "sshproxy.username")
     assert "it refused: password; it takes password" in said
     assert fake.tried("password", "answers") == [("password", "canary")]
     assert "canary" not in server.said() + said
@@ -148,7 +150,78 @@ def test_a_password_is_tried_once(make_proxy, make_fake):
 
 def test_a_key_that_is_refused(make_proxy, make_fake):
     server = make_proxy(make_fake(accepts=False)).start()
-    assert "it refused: privateKey" in refused(server, "sshproxy.privateKey")
+    assert "it refused: privateKey" in refused(server, "sshproxy.username")
+
+
+@pytest.fixture
+def agent(tmp_path):
+    """Starts an SSH agent with some keys; ends with the test."""
+    agents = []
+
+    def start(*held: keys.Key) -> Path:
+        socket = tmp_path / f"agent{len(agents)}"
+        command = ["ssh-agent", "-D", "-a", str(socket)]
+        agents.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        until(socket.exists, what="the agent listens")
+        environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+        for key in held:
+            subprocess.run(["ssh-add", "-q", str(key.file)], env=environment, check=True)
+        return socket
+
+    yield start
+    for one in agents:
+        one.kill()
+        one.wait()
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_an_agent(make_proxy, openssh, agent, tmp_path, kind):
+    other, key = keys.generate(tmp_path, "other"), keys.generate(tmp_path, "own", kind)
+    openssh.authorized.write_text(f"{key.public}\n")
+    server = make_proxy(openssh, {"privateKey": None, "agent": str(agent(other, key))}).start()
+    assert server.run("echo in").stdout == b"in\n"
+
+
+def test_an_agent_that_can_not_be_used(make_proxy, make_fake, agent, tmp_path):
+    for socket, reason in ((agent(), "has no keys; add one with `ssh-add"), (tmp_path / "no", "can't be used")):
+        server = make_proxy(make_fake(), {"privateKey": None, "agent": str(socket)}).start()
+        refused(server, reason)
+
+
+@pytest.fixture
+def trusting(make_upstream, tmp_path):
+    """A server that lets in who has a certificate of an authority for one of some names."""
+    authority = keys.generate(tmp_path, "user_ca")
+
+    def make(*principals: str):
+        def prepare(upstream) -> str:
+            file = upstream.directory / "principals"
+            file.write_text("".join(f"{name}\n" for name in principals))
+            return f"TrustedUserCAKeys {authority.file}.pub\nAuthorizedPrincipalsFile {file}"
+
+        upstream = make_upstream(OpenSsh, prepare)
+        upstream.authorized.unlink()
+        return upstream
+
+    make.authority = authority
+    return make
+
+
+def test_a_certificate_for_each_connection(make_proxy, trusting):
+    upstream = trusting("alice")
+    settings = {"privateKey": None, "userCAKey": str(trusting.authority.file)}
+    server = make_proxy(upstream, settings).start()
+    for _ in range(2):
+        assert server.run("echo in").stdout == b"in\n"
+        # What the server knows of the user and of our log.
+        identity = f"ID auditssh alice {server.log().file.name} (serial 0)"
+        until(lambda identity=identity: identity in upstream.said(), what="the certificate's id")
+
+
+def test_a_certificate_for_somebody_else(make_proxy, trusting):
+    settings = {"privateKey": None, "userCAKey": Path(trusting.authority.file).read_text()}
+    server = make_proxy(trusting("bob"), settings).start()
+    refused(server, "it refused: a certificate of userCAKey")
 
 
 # What is asked of it.
@@ -179,6 +252,24 @@ def test_a_server_that_is_killed(make_proxy, openssh):
     assert "the connection to the server has ended" in log.only(REQUEST_FAILED)["reason"]
     assert log.shape()[-2:] == [CLOSE, DISCONNECT]
     refused(server, "can't be reached")
+
+
+@pytest.mark.parametrize("who", ["gateway", "host"])
+def test_keys_are_exchanged_anew(make_proxy, make_upstream, who):
+    """In the midst of several transfers in both directions."""
+    upstream = make_upstream(OpenSsh, lambda _: "RekeyLimit 1M" if who == "host" else "")
+    server = make_proxy(upstream, ssh={"rekeyLimit": "1MiB"} if who == "gateway" else {}).start()
+    with shared(server) as master:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        inputs = [os.urandom(8 * MIB) for _ in range(4)]
+        running = [master.start("cat", **pipes) for _ in inputs]
+        with ThreadPoolExecutor() as pool:
+            sending = [pool.submit(one.communicate, data, 100) for one, data in zip(running, inputs, strict=True)]
+            for sent, data in zip(sending, inputs, strict=True):
+                assert sent.result()[0] == data
+        master.end()
+    log = server.log(60)
+    assert sorted(log.io(STDOUT, channel) for channel in log.channels()) == sorted(inputs)
 
 
 def test_the_connection_ends_with_the_client(make_proxy, make_fake):
@@ -307,24 +398,34 @@ def test_a_server_that_answers_no_request(make_proxy, make_fake):
     assert server.log(60).messages[-1].type == DISCONNECT
 
 
-def test_a_server_that_sends_rubbish(make_proxy, make_fake):
+@pytest.mark.parametrize(
+    "first, then, reason",
+    [
+        (b"SSH-2.0-rubbish\r\n", os.urandom(65536), "look whether an SSH server listens there"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"words\r\n" * 8192, "look whether an SSH server listens there"),
+    ],
+    ids=["rubbish", "words"],
+)
+def test_a_server_that_is_none(make_proxy, make_fake, first, then, reason):
     with socket.create_server(("127.0.0.1", 0)) as rubbish:
 
         def serve():
             connection, _ = rubbish.accept()
             with connection:
-                connection.sendall(b"SSH-2.0-rubbish\r\n" + os.urandom(100_000))
                 connection.settimeout(30)
                 try:
-                    while connection.recv(65536):
-                        pass
+                    connection.sendall(first)
+                    while True:
+                        connection.sendall(then)
                 except OSError:
                     pass
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         server = make_proxy(make_fake(), {"port": rubbish.getsockname()[1], "timeout": "20s"}).start()
-        refused(server, "look whether an SSH server listens there")
+        before = server.memory()
+        refused(server, reason)
+        assert server.memory() - before < 32 * MIB
         thread.join(30)
 
 
@@ -350,6 +451,8 @@ def test_a_server_that_sends_rubbish(make_proxy, make_fake):
         ({"password": "canary", "passwordFile": "/canary"}, "both `password` and `passwordFile`"),
         ({"password": ""}, "`sshproxy.password` is empty"),
         ({"forwardAgent": True}, "unknown key `sshproxy.forwardAgent`"),
+        ({"certificateLifetime": "1s"}, "1s is out of bounds"),
+        ({"agent": ""}, "`sshproxy.agent` is empty"),
         ({"port": 0}, "`sshproxy.port`: 0 is out of bounds"),
     ],
 )

@@ -16,6 +16,7 @@ pub mod settings;
 mod tests;
 mod wire;
 
+pub use self::russh::NOISE;
 pub use counters::{Counter, Counters};
 pub use hostkey::{HostKey, HostKeyError};
 pub use server::{ServeError, Server, Terms};

@@ -20,7 +20,7 @@ pub(crate) fn start(log: Log) -> anyhow::Result<()> {
     let ours = tracing_subscriber::filter::filter_fn(|metadata| {
         let target = metadata.target();
         // What a server behind the gateway does without end would fill the disk.
-        let noise = target.starts_with("russh::client");
+        let noise = target.starts_with(auditssh_gateway::NOISE);
         target.starts_with("auditssh") || !noise && *metadata.level() <= tracing::Level::WARN
     });
     let colour = log.format == LogFormat::Text

@@ -31,7 +31,7 @@ pub(crate) use ports::Ports;
 use super::{Backend, Connection, Identity, Refused, Session};
 use crate::auth::Restrictions;
 use crate::russh::{ClientConfig, Failure, Upstream, UpstreamChannel};
-use crate::wire::Line;
+use crate::wire::{Line, UNLIMITED};
 use async_trait::async_trait;
 use session::ProxySession;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+/// Bytes that a server may send until the login, banners included.
+const LOGIN_BYTES: u64 = 1024 * 1024;
 /// How long a goodbye to a server may take, and then its own.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -116,17 +118,24 @@ impl Shared {
         } = settings.way(&identity)?;
         let (credentials, trusted) = settings.read(host_keys, target.clone()).await?;
         let algorithms = trusted.proposal(&settings.algorithms);
-        let config = ClientConfig::new(&settings.client_version, &algorithms);
+        let config = ClientConfig::new(&settings.client_version, &algorithms, settings.rekey_bytes);
         let line = dial::dial(&target).await.map_err(Refused::new)?;
+        line.allow(LOGIN_BYTES);
         let ports = Ports::new(settings.buffer, self.tasks.clone());
         // Whatever ends this future ends the connection.
         let cut = CutOnDrop(Some((Arc::clone(&line), Arc::clone(&ports))));
         let check = Box::new(move |key: &Presented<'_>| trusted.check(key));
         let connected = Upstream::connect(&config, &line, &ports, check).await;
         let mut upstream = connected.map_err(|failure| refused(&target, &failure))?;
-        login::log_in(&mut upstream, &user, &credentials)
+        let login = login::Login {
+            account: &user,
+            user: &identity.user,
+            connection: &identity.connection_id,
+        };
+        login::log_in(&mut upstream, &login, &credentials)
             .await
             .map_err(|reason| Refused::new(format!("{target}: {reason}")))?;
+        line.allow(UNLIMITED);
         tracing::info!(
             connection = identity.connection_id,
             server = %target,
@@ -184,7 +193,7 @@ async fn keep(
 /// What an administrator is told of a server that can't be used.
 fn refused(target: &settings::Target, failure: &Failure) -> Refused {
     let remedy = match failure {
-        Failure::HostKey(_) | Failure::Hostile(_) => "",
+        Failure::HostKey(_) | Failure::Hostile(_) | Failure::Credential(_) => "",
         Failure::NoCommon { .. } => {
             "; name one of them in `sshproxy` (kex, ciphers, macs, hostKeyAlgorithms) if it is \
              supported, else update the server"

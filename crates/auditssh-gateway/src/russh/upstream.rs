@@ -8,12 +8,17 @@
 //! - A key exchange of our own tolerates twice [`WINDOW`] bytes that were already under way.
 //! - Dropping its handle ends it only when nothing waits to be sent; cutting its line always does.
 
+mod agent;
 mod algorithms;
 mod channel;
+mod issue;
+mod outcome;
 mod watcher;
 
 pub use algorithms::{Algorithms, Unsupported};
 pub(crate) use channel::UpstreamChannel;
+pub(crate) use issue::{Issued, Request, issue};
+pub(crate) use outcome::{Failure, Methods, Verdict};
 
 use crate::backend::sshproxy::{Ports, Presented, Secret};
 use crate::russh::{HashAlg, PrivateKey, PublicKey};
@@ -35,58 +40,18 @@ const QUEUE: usize = 4;
 /// Rounds of questions that a server may put; two is what any puts.
 const ROUNDS: usize = 8;
 
-/// Why a server can't be used.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The host key is not one that is trusted; the text says which one it is.
-    #[error("{0}")]
-    HostKey(String),
-    /// No algorithm of a kind is known to both.
-    #[error("no common {kind} algorithm: the server offers {theirs}")]
-    NoCommon {
-        /// What kind, such as `kex`.
-        kind: String,
-        /// What the server can do, clipped.
-        theirs: String,
-    },
-    /// The server does more than any honest one does.
-    #[error("the server misbehaves: {0}")]
-    Hostile(&'static str),
-    /// The connection has ended.
-    #[error("{0}")]
-    Ended(String),
-}
-
-/// What a server answered to a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The user is logged in.
-    Accepted,
-    /// Not by this, or not by this alone.
-    Refused(Methods),
-}
-
-/// The methods by which a server lets users log in, and how far it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a set")]
-pub(crate) struct Methods {
-    pub(crate) public_key: bool,
-    pub(crate) password: bool,
-    pub(crate) interactive: bool,
-    /// The credential was good, and another one is wanted.
-    pub(crate) partial: bool,
-}
-
 /// What checks a server's key.
 pub(crate) type Check = Box<dyn Fn(&Presented<'_>) -> Result<(), String> + Send + Sync>;
 
-/// What the library is told; one for all connections.
+/// What the library is told.
 #[derive(Clone)]
 pub(crate) struct ClientConfig(Arc<client::Config>);
 
 impl ClientConfig {
-    pub(crate) fn new(version: &str, algorithms: &Algorithms) -> Self {
+    /// `rekey_bytes` in either direction have keys exchanged anew.
+    pub(crate) fn new(version: &str, algorithms: &Algorithms, rekey_bytes: usize) -> Self {
         Self(Arc::new(client::Config {
+            limits: super::rekey(rekey_bytes),
             client_id: SshId::Standard(Cow::Owned(version.to_owned())),
             window_size: WINDOW,
             maximum_packet_size: PACKET_BYTES,
@@ -198,6 +163,20 @@ impl Upstream {
         self.verdict(answer)
     }
 
+    /// `publickey`, by a certificate.
+    pub(crate) async fn certificate(
+        &mut self,
+        user: &str,
+        issued: Issued,
+    ) -> Result<Verdict, Failure> {
+        let (key, certificate) = (Arc::new(issued.key), issued.certificate);
+        let handle = &mut self.handle;
+        let answer = handle
+            .authenticate_openssh_cert(user, key, certificate)
+            .await;
+        self.verdict(answer)
+    }
+
     /// The hash for signatures of an RSA key: the best that the server knows, never SHA-1.
     async fn rsa_hash(&self, key: &PublicKey) -> Result<Option<HashAlg>, Failure> {
         if !key.algorithm().is_rsa() {
@@ -260,32 +239,4 @@ impl<'a> Presented<'a> {
             PublicKeyOrCertificate::Certificate(certificate) => Self::Certificate(certificate),
         }
     }
-}
-
-impl From<::russh::Error> for Failure {
-    fn from(error: ::russh::Error) -> Self {
-        match error {
-            ::russh::Error::NoCommonAlgo { kind, theirs, .. } => Self::NoCommon {
-                kind: format!("{kind:?}").to_lowercase(),
-                theirs: shown(&theirs.join(", ")),
-            },
-            ::russh::Error::Disconnect
-            | ::russh::Error::HUP
-            | ::russh::Error::SendError
-            | ::russh::Error::RecvError
-            | ::russh::Error::NoAuthMethod => {
-                Self::Ended("the server closed the connection".to_owned())
-            }
-            ::russh::Error::ChannelOpenFailure(reason) => {
-                Self::Ended(format!("the server opens no session: {reason:?}"))
-            }
-            ::russh::Error::Join(_) => Self::Ended("internal error".to_owned()),
-            error => Self::Ended(shown(&error.to_string())),
-        }
-    }
-}
-
-/// What a server said, as it may stand in a log.
-fn shown(text: &str) -> String {
-    crate::session::clip(text, 300).escape_debug().to_string()
 }

@@ -30,6 +30,7 @@ pub(crate) const CLIENT_ALIVE_INTERVAL: Bounds<Span> = Bounds::new(SECOND, DAY).
 pub(crate) const CLIENT_ALIVE_COUNT_MAX: Bounds<usize> = Bounds::new(1, 1000);
 pub(crate) const REKEY_LIMIT: Bounds<Size> = Bounds::new(Size::mebibytes(1), Size::gibibytes(1));
 
+pub(crate) const CERTIFICATE_LIFETIME: Bounds<Span> = Bounds::new(Span::from_secs(10), DAY);
 pub(crate) const PORT: Bounds<u16> = Bounds::new(1, u16::MAX);
 
 pub(crate) const UNAUTHENTICATED: Bounds<usize> = Bounds::new(1, MANY);

@@ -1,14 +1,20 @@
 //! Logging in to a server: which credential is tried when.
 
 use super::secret::{KeySource, PasswordSource, Secret, SecretError};
-use crate::russh::{Methods, PrivateKey, Upstream, Verdict};
+use crate::russh::{Failure, Issued, Methods, PrivateKey, Request, Upstream, Verdict, issue};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// What the gateway may prove itself with, in the order in which it is tried.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
+    /// `userCAKey`, `certificateLifetime`.
+    pub authority: Option<(KeySource, Duration)>,
     /// `privateKey`.
     pub key: Option<KeySource>,
+    /// `agent`: its socket.
+    pub agent: Option<PathBuf>,
     /// `password`, `passwordFile`.
     pub password: Option<PasswordSource>,
 }
@@ -16,6 +22,8 @@ pub struct Credentials {
 /// The same, read.
 #[derive(Default)]
 pub(super) struct Loaded {
+    authority: Option<(Arc<PrivateKey>, Duration)>,
+    agent: Option<PathBuf>,
     key: Option<Arc<PrivateKey>>,
     password: Option<Secret>,
 }
@@ -25,17 +33,47 @@ impl Credentials {
     pub(super) fn load(&self) -> Result<Loaded, SecretError> {
         let key = self.key.as_ref();
         let password = self.password.as_ref();
+        let authority = match &self.authority {
+            Some((key, lifetime)) => Some((key.load("sshproxy.userCAKey")?, *lifetime)),
+            None => None,
+        };
         Ok(Loaded {
+            authority,
+            agent: self.agent.clone(),
             key: key.map(|key| key.load("sshproxy.privateKey")).transpose()?,
             password: password.map(PasswordSource::load).transpose()?,
         })
     }
 }
 
+/// Who logs in.
+pub(super) struct Login<'a> {
+    /// The account on the server.
+    pub(super) account: &'a str,
+    /// The user of the gateway.
+    pub(super) user: &'a str,
+    /// Connection id.
+    pub(super) connection: &'a str,
+}
+
+impl Login<'_> {
+    fn issue(&self, authority: &PrivateKey, lifetime: Duration) -> Result<Issued, Failure> {
+        let request = Request {
+            principal: self.user,
+            key_id: format!("auditssh {} {}", self.user, self.connection),
+            lifetime,
+        };
+        issue(authority, &request, SystemTime::now())
+            .map_err(|error| Failure::Credential(format!("no certificate can be issued: {error}")))
+    }
+}
+
 /// One way to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
+    Certificate,
     Key,
+    Agent,
     Password,
     Interactive,
 }
@@ -43,7 +81,7 @@ enum Way {
 impl Way {
     fn is_offered(self, methods: Methods) -> bool {
         match self {
-            Self::Key => methods.public_key,
+            Self::Certificate | Self::Key | Self::Agent => methods.public_key,
             Self::Password => methods.password,
             // The same password: not asked twice.
             Self::Interactive => methods.interactive && !methods.password,
@@ -52,9 +90,59 @@ impl Way {
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Certificate => "a certificate of userCAKey",
             Self::Key => "privateKey",
+            Self::Agent => "the keys of agent",
             Self::Password => "password",
             Self::Interactive => "password by keyboard-interactive",
+        }
+    }
+}
+
+impl Loaded {
+    /// The ways that there are, in the order in which they are tried.
+    fn ways(&self) -> Vec<Way> {
+        let all = [
+            (Way::Certificate, self.authority.is_some()),
+            (Way::Key, self.key.is_some()),
+            (Way::Agent, self.agent.is_some()),
+            (Way::Password, self.password.is_some()),
+            (Way::Interactive, self.password.is_some()),
+        ];
+        let there = all.into_iter().filter(|(_, there)| *there);
+        there.map(|(way, _)| way).collect()
+    }
+
+    async fn attempt(
+        &self,
+        way: Way,
+        upstream: &mut Upstream,
+        login: &Login<'_>,
+    ) -> Result<Verdict, Failure> {
+        let user = login.account;
+        let missing = || Failure::Credential("a credential is missing".to_owned());
+        match way {
+            Way::Certificate => {
+                let (authority, lifetime) = self.authority.as_ref().ok_or_else(missing)?;
+                let issued = login.issue(authority, *lifetime)?;
+                upstream.certificate(user, issued).await
+            }
+            Way::Key => {
+                let key = self.key.as_ref().ok_or_else(missing)?;
+                upstream.key(user, key).await
+            }
+            Way::Agent => {
+                let socket = self.agent.as_ref().ok_or_else(missing)?;
+                upstream.agent(user, socket).await
+            }
+            Way::Password => {
+                let password = self.password.as_ref().ok_or_else(missing)?;
+                upstream.password(user, password).await
+            }
+            Way::Interactive => {
+                let password = self.password.as_ref().ok_or_else(missing)?;
+                upstream.interactive(user, password).await
+            }
         }
     }
 }
@@ -63,33 +151,21 @@ impl Way {
 /// error says what was tried, and what to do.
 pub(super) async fn log_in(
     upstream: &mut Upstream,
-    user: &str,
+    login: &Login<'_>,
     credentials: &Loaded,
 ) -> Result<(), String> {
-    let failed = |failure: crate::russh::Failure| {
-        format!("logging in as `{}`: {failure}", user.escape_debug())
-    };
+    let user = login.account;
+    let failed = |failure: Failure| format!("logging in as `{}`: {failure}", user.escape_debug());
     let mut methods = match upstream.none(user).await.map_err(failed)? {
         Verdict::Accepted => return Ok(()),
         Verdict::Refused(methods) => methods,
     };
-    let mut left = vec![];
-    if credentials.key.is_some() {
-        left.push(Way::Key);
-    }
-    if credentials.password.is_some() {
-        left.extend([Way::Password, Way::Interactive]);
-    }
+    let mut left = credentials.ways();
     let mut tried = Vec::new();
     while let Some(at) = left.iter().position(|way| way.is_offered(methods)) {
         let way = left.remove(at);
         tried.push(way.name());
-        let verdict = match (way, &credentials.key, &credentials.password) {
-            (Way::Key, Some(key), _) => upstream.key(user, key).await,
-            (Way::Password, _, Some(password)) => upstream.password(user, password).await,
-            (Way::Interactive, _, Some(password)) => upstream.interactive(user, password).await,
-            _ => continue,
-        };
+        let verdict = credentials.attempt(way, upstream, login).await;
         match verdict.map_err(failed)? {
             Verdict::Accepted => return Ok(()),
             Verdict::Refused(rest) => methods = rest,
@@ -124,7 +200,7 @@ fn told(user: &str, tried: &[&str], methods: Methods) -> String {
     };
     format!(
         "the server does not let the gateway in as `{}`: {tried}{more}; it takes {offered}. Look at \
-         `sshproxy.username`, `sshproxy.privateKey` and `sshproxy.password`, and into the server's log",
+         `sshproxy.username` and the credentials of `sshproxy`, and into the server's log",
         user.escape_debug()
     )
 }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// `clientVersion`: what the gateway calls itself (RFC 4253, 4.2).
     pub client_version: String,
+    /// Bytes in either direction after which keys are exchanged anew.
+    pub rekey_bytes: usize,
     /// Bytes of output that may wait for a slow client, per channel.
     pub buffer: usize,
 }

@@ -1,6 +1,7 @@
 //! The library's callbacks for a connection to a server.
 
-use super::{Check, Failure, shown};
+use super::outcome::shown;
+use super::{Check, Failure};
 use crate::backend::Exit;
 use crate::backend::sshproxy::{Ports, Presented, Stream};
 use ::russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};

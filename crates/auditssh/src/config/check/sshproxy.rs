@@ -46,6 +46,7 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<(Settings, Option<
         algorithms,
         timeout: timeout.into(),
         client_version: block.client_version.value.clone(),
+        rekey_bytes: raw.ssh.rekey_limit.value.into(),
         buffer: raw.limits.channel_buffer.value.into(),
     };
     Some((settings, separator))
@@ -100,11 +101,13 @@ fn demand(raw: &Raw, report: &mut Report) {
              file of `knownHosts`",
         );
     }
-    let proofs = [&block.password, &block.private_key];
-    if proofs.iter().all(|proof| proof.is_none()) && block.password_file.is_none() {
+    let proofs = [&block.password, &block.private_key, &block.user_ca_key];
+    let files = [&block.password_file, &block.agent];
+    let none = |one: &&Option<At<String>>| one.is_none();
+    if proofs.iter().all(|proof| proof.is_none()) && files.iter().all(none) {
         missing(
             "privateKey",
-            "give that or `passwordFile`, by which the gateway proves itself there",
+            "give that, `userCAKey`, `agent` or `passwordFile`, by which the gateway proves itself there",
         );
     }
 }
@@ -182,7 +185,14 @@ fn credentials(block: &SshProxy, report: &mut Report) -> Credentials {
         (None, Some(file)) => Some(PasswordSource::File((&file.value).into())),
         (None, None) => None,
     };
+    if let Some(agent) = block.agent.as_ref().filter(|agent| agent.value.is_empty()) {
+        report.fault(agent, "`agent` is empty: give the path of its socket");
+    }
+    let lifetime = report.within(&block.certificate_lifetime, bounds::CERTIFICATE_LIFETIME);
+    let authority = block.user_ca_key.as_ref();
     Credentials {
+        authority: authority.map(|key| (key_source(&key.value), lifetime.into())),
+        agent: block.agent.as_ref().map(|agent| (&agent.value).into()),
         key: block.private_key.as_ref().map(|key| key_source(&key.value)),
         password,
     }

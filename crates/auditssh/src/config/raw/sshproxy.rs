@@ -30,6 +30,16 @@ pub(crate) struct SshProxy {
     /// The private key of the gateway there, without passphrase: as PEM text, or the path of a
     /// file, closed to others and read for each connection.
     pub(crate) private_key: Option<At<Secret>>,
+    /// The socket of an SSH agent whose keys are tried, 5 of them at most.
+    pub(crate) agent: Option<At<String>>,
+    /// The private key of an authority for user certificates, given like `privateKey`: for each
+    /// connection the gateway makes a key and certifies it for the user (principal). The host must
+    /// trust the authority (`TrustedUserCAKeys` of sshd).
+    #[serde(rename = "userCAKey")]
+    pub(crate) user_ca_key: Option<At<Secret>>,
+    /// For how long such a certificate is valid; it is needed only until the login there.
+    #[schemars(transform = bounds::CERTIFICATE_LIFETIME.told())]
+    pub(crate) certificate_lifetime: At<Span>,
     /// The fingerprints of the host's keys, as `ssh-keygen -l` prints them (`SHA256:…`). A host
     /// that shows another key is sent nothing.
     pub(crate) allowed_host_key_fingerprints: Vec<At<String>>,
@@ -73,6 +83,9 @@ impl Default for SshProxy {
             password: None,
             password_file: None,
             private_key: None,
+            agent: None,
+            user_ca_key: None,
+            certificate_lifetime: At::unplaced(Span::from_secs(120)),
             allowed_host_key_fingerprints: Vec::new(),
             known_hosts: None,
             ciphers: At::default(),
