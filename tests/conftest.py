@@ -1,5 +1,6 @@
 """Fixtures that every end-to-end test may use."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness import program, s3  # noqa: E402
 from harness.faults import Proxy  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
+from harness.upstream import Dropbear, Fake, OpenSsh  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +40,66 @@ def make_server(tmp_path, password_hash):
 def server(make_server) -> Server:
     """A running server with the usual settings."""
     return make_server().start()
+
+
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    """Some files: small, empty, large, and one with a difficult name."""
+    folder = tmp_path / "tree"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "large").write_bytes(os.urandom(2_000_000))
+    (folder / "empty").touch()
+    (folder / "sub" / "naïve name'").write_text("text\n" * 1000)
+    return folder
+
+
+@pytest.fixture
+def make_upstream():
+    """Starts real SSH servers behind the gateway, by their class; all end with the test."""
+    upstreams = []
+
+    def make(kind, prepare=None):
+        upstreams.append(kind(prepare))
+        return upstreams[-1]
+
+    yield make
+    for upstream in upstreams:
+        upstream.remove()
+
+
+@pytest.fixture
+def openssh(make_upstream) -> OpenSsh:
+    return make_upstream(OpenSsh)
+
+
+@pytest.fixture
+def dropbear(make_upstream) -> Dropbear:
+    return make_upstream(Dropbear)
+
+
+@pytest.fixture
+def make_fake(tmp_path):
+    """Starts servers that write down what they are sent; all end with the test."""
+    fakes = []
+
+    def make(**changes) -> Fake:
+        fakes.append(Fake(tmp_path / f"fake{len(fakes)}", **changes))
+        return fakes[-1]
+
+    yield make
+    for fake in fakes:
+        fake.kill()
+
+
+@pytest.fixture
+def make_proxy(make_server):
+    """Makes servers (not yet started) whose backend is an SSH server."""
+
+    def make(upstream, settings=None, **changes) -> Server:
+        block = upstream.settings(**(settings or {}))
+        return make_server(backend="sshproxy", local=None, sshproxy=block, **changes)
+
+    return make
 
 
 @pytest.fixture(scope="session")

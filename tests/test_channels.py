@@ -5,57 +5,16 @@ import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness.log import CHANNEL_FAILED, CHANNEL_OK, CLOSE, DISCONNECT, EXEC, EXIT, STDIN, STDOUT
+from harness.master import shared
 from harness.wait import until
 
 MIB = 1024 * 1024
 STALLED = 4 * MIB
-
-
-class Master:
-    """A connection that others share (ControlMaster)."""
-
-    def __init__(self, server, *options: str):
-        self.server = server
-        self.socket = server.directory / "m"
-        command = server.ssh(*options, "-M", "-N", "-S", str(self.socket))
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        until(self.socket.exists, what="the shared connection")
-
-    def start(self, command: str, **options) -> subprocess.Popen:
-        """Starts a command on a channel of its own."""
-        return subprocess.Popen([*self.line(), command], **{"stdin": subprocess.DEVNULL, **options})
-
-    def run(self, command: str, input: bytes = b"", timeout: float = 30):
-        return subprocess.run([*self.line(), command], input=input, capture_output=True, timeout=timeout)
-
-    def line(self) -> list[str]:
-        """The command line; a client whose channel is refused would else connect by itself."""
-        return self.server.ssh("-S", str(self.socket), "-o", "ProxyCommand=false")
-
-    def end(self) -> None:
-        """Ends it. OpenSSH's client misses a signal that comes just before it begins to wait."""
-
-        def ended() -> bool:
-            self.process.terminate()
-            return self.process.poll() is not None
-
-        until(ended, what="the end of the shared connection")
-
-
-@contextmanager
-def shared(server, *options: str):
-    master = Master(server, *options)
-    try:
-        yield master
-    finally:
-        master.process.kill()
-        master.process.wait()
 
 
 def channel_of(log, program: str) -> int:

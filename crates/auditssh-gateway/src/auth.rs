@@ -22,6 +22,7 @@ mod tests;
 
 pub use authority::{AuthorityError, authorities};
 pub use authorized::{AuthorizedKey, KeyError};
+pub(crate) use certificate::validity;
 pub use file::{FileError, KeysFile, TemplateError};
 pub use grant::{CertificateDetails, Grant, Method, Restrictions};
 pub use options::OptionError;
@@ -299,7 +300,7 @@ pub fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// Whether a key of that kind and size may log in or sign certificates; the error says why not.
-fn key_allowed(key: &PublicKey) -> Result<(), String> {
+pub(crate) fn key_allowed(key: &PublicKey) -> Result<(), String> {
     if let Some(rsa) = key.key_data().rsa() {
         let bits = significant_bits(rsa.n().as_bytes());
         if (RSA_MIN_BITS..=RSA_MAX_BITS).contains(&bits) {

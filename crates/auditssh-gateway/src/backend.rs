@@ -1,6 +1,7 @@
 //! What stands behind the gateway: one trait for all.
 
 pub mod local;
+pub mod sshproxy;
 
 use crate::auth::Restrictions;
 use async_trait::async_trait;
@@ -12,8 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Who is logged in, as proven.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The login name.
+    /// The user: the login name, without the place.
     pub user: String,
+    /// The place behind the gateway that the login name asks for.
+    pub place: Option<String>,
     /// Connection id, 32 hexadecimal digits.
     pub connection_id: String,
     /// Where the client connects from.
@@ -75,6 +78,12 @@ impl Refused {
 pub trait Backend: Send + Sync {
     /// Called once for each connection, when the user is logged in.
     async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused>;
+
+    /// Ends at once whatever runs for sessions.
+    fn kill(&self) {}
+
+    /// Waits until everything that was begun for sessions that are gone has been ended.
+    async fn drained(&self) {}
 }
 
 /// One logged-in user's way in; dropped when the connection ends.
@@ -121,7 +130,7 @@ pub struct Process {
     pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
     /// Its output.
     pub stdout: Box<dyn AsyncRead + Send + Unpin>,
-    /// Its errors; `None` under a terminal.
+    /// Its errors; `None` where they can't be told apart, as under a terminal of this machine.
     pub stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
     /// How it ends.
     pub exit: futures::future::BoxFuture<'static, Exit>,

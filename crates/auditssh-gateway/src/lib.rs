@@ -18,6 +18,7 @@ pub mod settings;
 mod tests;
 mod wire;
 
+pub use self::russh::NOISE;
 pub use counters::{Attempts, Counter, Counters, Method, Origin, Origins};
 pub use hostkey::{HostKey, HostKeyError};
 pub use mark::connection as connection_of_task;

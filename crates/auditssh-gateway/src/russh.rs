@@ -12,7 +12,9 @@
 //!   already under way, for all channels together (`Link::window` keeps to that).
 
 mod handler;
+mod key;
 mod outlet;
+mod upstream;
 
 pub use ::russh::keys::ssh_key::LineEnding;
 pub use ::russh::keys::ssh_key::certificate::CertType;
@@ -21,7 +23,12 @@ pub use ::russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey,
 /// What can go wrong with a key.
 pub use ::russh::keys::ssh_key::Error as KeyError;
 
+pub(crate) use handler::signal_name;
+pub(crate) use key::read_private_key;
 pub(crate) use outlet::{Control, Outlet, Reply};
+pub use upstream::{Algorithms, Unsupported};
+pub(crate) use upstream::{ClientConfig, Failure, Methods, Upstream, UpstreamChannel, Verdict};
+pub(crate) use upstream::{Issued, Request, issue};
 
 #[cfg(test)]
 pub(crate) use ::russh::keys::PublicKeyOrCertificate as ServerKey;
@@ -40,6 +47,9 @@ use handler::Handler;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Where the library logs what a server behind the gateway does, however often.
+pub const NOISE: &str = "russh::client";
 
 /// Bytes of the largest packet of data that a client may send.
 const PACKET_BYTES: u32 = 32 * 1024;
@@ -128,11 +138,7 @@ impl Config {
             keys: keys.map(|key| key.private().clone()).collect(),
             window_size: window,
             maximum_packet_size: PACKET_BYTES,
-            limits: ::russh::Limits {
-                rekey_read_limit: settings.rekey_bytes.min(1 << 30),
-                rekey_write_limit: settings.rekey_bytes.min(1 << 30),
-                rekey_time_limit: KEY_LIFETIME,
-            },
+            limits: rekey(settings.rekey_bytes),
             preferred: Preferred {
                 kex: Cow::Borrowed(KEX),
                 key: Cow::Borrowed(HOST_KEYS),
@@ -147,6 +153,15 @@ impl Config {
             keepalive_max: settings.client_alive_count_max,
             ..::russh::server::Config::default()
         }))
+    }
+}
+
+/// When keys are exchanged anew (RFC 4253, 9).
+fn rekey(bytes: usize) -> ::russh::Limits {
+    ::russh::Limits {
+        rekey_read_limit: bytes.min(1 << 30),
+        rekey_write_limit: bytes.min(1 << 30),
+        rekey_time_limit: KEY_LIFETIME,
     }
 }
 

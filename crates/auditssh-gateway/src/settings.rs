@@ -33,6 +33,9 @@ pub struct Settings {
     pub security: Arc<Security>,
     /// Where clients come from.
     pub countries: Countries,
+    /// What divides a login name into the user's and a place behind the gateway; `None` if login
+    /// names are not divided.
+    pub place_separator: Option<char>,
 }
 
 impl Settings {
@@ -61,7 +64,14 @@ impl Settings {
             limits: Limits::default(),
             security: Arc::default(),
             countries: Countries::default(),
+            place_separator: None,
         }
+    }
+
+    /// The user of a login name, and the place that it asks for. The last separator counts.
+    pub(crate) fn divide<'a>(&self, login: &'a str) -> (&'a str, Option<&'a str>) {
+        let divided = self.place_separator.and_then(|at| login.rsplit_once(at));
+        divided.map_or((login, None), |(user, place)| (user, Some(place)))
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 /// exchange, since the kernel delays its acknowledgements.
 const QUICK_READS: u8 = 32;
 
+/// What does not limit how much is read.
+pub(crate) const UNLIMITED: u64 = u64::MAX;
+
 /// How often a wait looks whether the client is still there.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Line {
     tcp: TcpStream,
     cut: AtomicBool,
+    /// Bytes that may still be read; [`UNLIMITED`] for any number.
+    budget: AtomicU64,
     waiting: AtomicWaker,
     closing: CancellationToken,
     hellos: Mutex<Hellos>,
@@ -57,10 +62,22 @@ impl Line {
         Arc::new(Self {
             tcp,
             cut: AtomicBool::new(false),
+            budget: AtomicU64::new(UNLIMITED),
             waiting: AtomicWaker::new(),
             closing: CancellationToken::new(),
             hellos: Mutex::default(),
         })
+    }
+
+    /// Lets no more than so many further bytes be read, for a peer that is not trusted yet: what it
+    /// sends may be queued without bound.
+    pub(crate) fn allow(&self, bytes: u64) {
+        self.budget.store(bytes, Ordering::Release);
+    }
+
+    /// The socket, to set options on.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        &self.tcp
     }
 
     /// Ends reading and writing at once; whoever waits for either gets an error.
@@ -115,6 +132,22 @@ impl Line {
         }
         Ok(())
     }
+
+    /// Whether anything may be read.
+    fn solvent(&self) -> io::Result<()> {
+        match self.budget.load(Ordering::Acquire) {
+            0 => Err(io::Error::other(
+                "the peer sends too much before it is trusted",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn spend(&self, bytes: usize) {
+        let less = |budget: u64| (budget != UNLIMITED).then(|| budget.saturating_sub(bytes as u64));
+        let budget = &self.budget;
+        let _ = budget.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+    }
 }
 
 /// What the SSH library reads and writes.
@@ -159,11 +192,13 @@ impl AsyncRead for Wire {
         let line = Arc::clone(&self.line);
         loop {
             line.check(context)?;
+            line.solvent()?;
             ready!(line.tcp.poll_read_ready(context))?;
             let before = buffer.filled().len();
             match line.tcp.try_read_buf(buffer) {
                 Ok(_) => {
                     let new = buffer.filled().get(before..).unwrap_or_default();
+                    line.spend(new.len());
                     self.was_read(new);
                     return Poll::Ready(Ok(()));
                 }

@@ -32,6 +32,7 @@ async fn a_hundred_sessions_leave_no_descriptor_and_no_child() {
 /// A session with or without a terminal, read to its end or dropped in the middle of its work.
 async fn one(local: &Local, round: u32) {
     let identity = Identity {
+        place: None,
         user: "demo".to_owned(),
         connection_id: "0".repeat(32),
         remote_address: "192.0.2.1:1".parse().unwrap(),

@@ -16,7 +16,7 @@ mod secret;
 mod size;
 
 pub(crate) use check::{
-    Audit, Config, Directory, Durability, HostKeys, Http, Loaded, Monitor, Ssh,
+    Audit, Backend, Config, Directory, Durability, HostKeys, Http, Loaded, Monitor, Ssh,
 };
 pub(crate) use duration::Span;
 pub(crate) use error::nearest;

@@ -25,7 +25,10 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
     let wanted = EnvFilter::try_new(&directives)
         .map_err(|error| anyhow::anyhow!("{VARIABLE} is set to `{directives}`: {error}"))?;
     let ours = tracing_subscriber::filter::filter_fn(|metadata| {
-        metadata.target().starts_with("auditssh") || *metadata.level() <= tracing::Level::WARN
+        let target = metadata.target();
+        // What a server behind the gateway does without end would fill the disk.
+        let noise = target.starts_with(auditssh_gateway::NOISE);
+        target.starts_with("auditssh") || !noise && *metadata.level() <= tracing::Level::WARN
     });
     let stdout = log.destination.value == Destination::Stdout;
     let (form, style) = form(log.format, stdout);

@@ -75,7 +75,8 @@ fn restrictions(
     Ok(restrictions)
 }
 
-fn validity(certificate: &Certificate, now: SystemTime) -> Result<(), String> {
+/// Whether it is good at that time.
+pub(crate) fn validity(certificate: &Certificate, now: SystemTime) -> Result<(), String> {
     let now = now
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

@@ -153,18 +153,6 @@ impl Local {
             }),
         })
     }
-
-    /// Kills what runs in sessions, at once: their process groups, and jobs of shells.
-    pub fn kill(&self) {
-        self.shared.kill.cancel();
-    }
-
-    /// Waits until every process whose session is gone has been ended and collected: at most
-    /// [`KILL_AFTER`] and a moment, if no session is left.
-    pub async fn drained(&self) {
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
-    }
 }
 
 #[async_trait]
@@ -183,6 +171,17 @@ impl Backend for Local {
             shared: self.shared.clone(),
             login: Arc::new(Login { identity, account }),
         }))
+    }
+
+    /// Kills process groups, and jobs of shells.
+    fn kill(&self) {
+        self.shared.kill.cancel();
+    }
+
+    /// Every process is collected: at most [`KILL_AFTER`] and a moment after the last session.
+    async fn drained(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
     }
 }
 

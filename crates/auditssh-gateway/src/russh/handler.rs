@@ -458,7 +458,8 @@ fn modelist(modes: &[(Mode, u32)]) -> Vec<u8> {
     list
 }
 
-fn signal_name(signal: Sig) -> String {
+/// A signal's name without `SIG` (RFC 4254, 6.9).
+pub(crate) fn signal_name(signal: Sig) -> String {
     match signal {
         Sig::Custom(name) => name,
         known => format!("{known:?}"),

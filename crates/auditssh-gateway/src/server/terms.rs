@@ -23,9 +23,14 @@ impl Terms {
 
     /// Serves new connections by other settings, if they can be served. What belongs to the
     /// server as a whole stays as it was at the start: the addresses, and of the limits
-    /// `connections` and those of connections that are not logged in.
+    /// `connections` and those of connections that are not logged in; so does how login names are
+    /// divided, which is the backend's.
     pub fn replace(&self, settings: Settings) -> Result<(), ServeError> {
         check(&settings)?;
+        let settings = Settings {
+            place_separator: self.now().settings.place_separator,
+            ..settings
+        };
         self.0.store(Arc::new(Agreed::new(settings)));
         Ok(())
     }

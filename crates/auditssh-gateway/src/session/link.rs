@@ -137,13 +137,19 @@ impl Link {
     ) {
         let backend = Arc::clone(backend);
         let limit = self.settings.limits.backend_open;
+        let link = Arc::downgrade(self);
         let way: Way = async move {
-            match tokio::time::timeout(limit, backend.connect(identity)).await {
+            let made = match tokio::time::timeout(limit, backend.connect(identity)).await {
                 Ok(connection) => connection.map(Arc::from),
                 Err(_) => Err(Refused::new(format!(
                     "no answer within {limit:?} (limits.backendOpen)"
                 ))),
+            };
+            // Before anybody hears of it: the client may go as soon as it does.
+            if let (Err(refused), Some(link)) = (&made, link.upgrade()) {
+                link.backend_failed(refused).await;
             }
+            made
         }
         .boxed()
         .shared();
@@ -156,7 +162,7 @@ impl Link {
         let connecting = async move {
             tokio::select! {
                 result = way => if let Err(refused) = result {
-                    link.backend_failed(&refused).await;
+                    link.disconnect(refused.for_user()).await;
                 },
                 () = link.over.cancelled() => {}
             }
@@ -178,9 +184,8 @@ impl Link {
         let event = Event::HandshakeFailed(HandshakeFailed {
             reason: refused.reason().into(),
         });
-        if self.record(event).await.is_ok() {
-            self.disconnect(refused.for_user()).await;
-        }
+        // If it can't be recorded, that is what ends the connection.
+        let _ = self.record(event).await;
     }
 
     /// The number of the next channel in the log.

@@ -151,7 +151,7 @@ impl Login {
     ) -> Result<Answer, Ended> {
         let until = self.floor(10);
         let said = self.key(user, certificate.to_openssh().unwrap_or_default());
-        let (name, certificate) = (user.to_owned(), certificate.clone());
+        let (name, certificate) = (self.user(user), certificate.clone());
         let address = self.link.remote.ip();
         let outcome = self
             .check(user, move |users| {
@@ -227,7 +227,8 @@ impl Login {
         let event = Event::HandshakeSuccessful(HandshakeSuccessful {
             username: user.as_str().into(),
         });
-        let extra = self.handshake(&user, &grant, method).to_extra();
+        let (name, place) = self.link.settings.divide(&user);
+        let extra = self.handshake(name, &grant, method).to_extra();
         self.link.record(Entry::from(event).with(extra)).await?;
         self.link.origin.by(method).accepted.add();
         tracing::info!(
@@ -242,7 +243,8 @@ impl Login {
         let security = Arc::clone(&self.link.settings.security);
         let guard = Guard::new(security, &grant.restrictions);
         let identity = Identity {
-            user,
+            user: name.to_owned(),
+            place: place.map(str::to_owned),
             connection_id: self.link.recorder.connection_id().to_owned(),
             remote_address: self.link.remote,
             local_address: self.link.local,
@@ -372,7 +374,7 @@ impl Login {
     }
 
     async fn check_password(&self, user: &str, password: &[u8]) -> Result<Outcome, Ended> {
-        let (name, password) = (user.to_owned(), Zeroizing::new(password.to_vec()));
+        let (name, password) = (self.user(user), Zeroizing::new(password.to_vec()));
         self.check(user, move |users| {
             verdict::<auth::AuthError>(Ok(users.password(&name, &password)))
         })
@@ -389,7 +391,7 @@ impl Login {
             let reason = format!("signatures of type {algorithm} are not accepted");
             return Ok(Outcome::Refused(reason));
         }
-        let (name, key, address) = (user.to_owned(), key.clone(), self.link.remote.ip());
+        let (name, key, address) = (self.user(user), key.clone(), self.link.remote.ip());
         self.check(user, move |users| {
             verdict(users.public_key(&name, &key, address, SystemTime::now()))
         })
@@ -397,7 +399,7 @@ impl Login {
     }
 
     async fn certifies(&self, user: &str) -> Result<bool, Ended> {
-        let name = user.to_owned();
+        let name = self.user(user);
         let asked = self.blocking(move |users| users.certifies(&name)).await?;
         Ok(asked == Ok(true))
     }
@@ -441,6 +443,11 @@ impl Login {
             username: self.name(user).into(),
             key: key.into(),
         }
+    }
+
+    /// Whom a login name means.
+    fn user(&self, login: &str) -> String {
+        self.link.settings.divide(login).0.to_owned()
     }
 
     /// As much of a name as is kept.

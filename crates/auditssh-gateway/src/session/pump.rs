@@ -47,35 +47,45 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, re
     let (tasks, span) = (link.tasks.clone(), link.span.clone());
     let pumping = async move {
         let exit: Ending = process.exit.shared();
-        let carried = tokio::select! {
-            result = carry(&channel, &link, process.stdin, process.stdout, process.stderr) => {
-                Some(result)
-            }
-            () = channel.gone.cancelled() => None,
-        };
-        channel.inbox.close();
-        match carried {
-            Some(Ok(())) => orderly(&channel, &link, exit, request_id).await,
-            Some(Err(error)) => {
-                tracing::debug!(%error, channel = channel.number, "output could not be passed on");
-                if let Ended::Recording(RecordError::Behind) = error {
-                    // The recorder goes on; this connection must not, with a hole in its record.
-                    link.disconnect(&error.to_string()).await;
+        let output = async {
+            let carried = tokio::select! {
+                result = carry(&channel, &link, process.stdout, process.stderr) => Some(result),
+                () = channel.gone.cancelled() => None,
+            };
+            match carried {
+                Some(Ok(())) => orderly(&channel, &link, exit, request_id).await,
+                Some(Err(error)) => {
+                    tracing::debug!(%error, channel = channel.number, "output is not passed on");
+                    if let Ended::Recording(RecordError::Behind) = error {
+                        // The recorder goes on; this connection must not, with a hole in its
+                        // record.
+                        link.disconnect(&error.to_string()).await;
+                    }
+                    abrupt(&channel, &link, exit, request_id).await;
                 }
-                abrupt(&channel, &link, exit, request_id).await;
+                None => abrupt(&channel, &link, exit, request_id).await,
             }
-            None => abrupt(&channel, &link, exit, request_id).await,
+        };
+        // A program that has closed its outputs may still read, and the end of its input is not
+        // its own end.
+        let input = async {
+            feed(&channel.inbox, process.stdin).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = output => {}
+            () = input => {}
         }
+        channel.inbox.close();
         link.remove(channel.key);
     };
     tasks.spawn(pumping.instrument(span));
 }
 
-/// Carries bytes both ways until the program has closed its outputs, and records that.
+/// Carries output until the program has closed it, and records that.
 async fn carry(
     channel: &Channel,
     link: &Link,
-    stdin: Box<dyn AsyncWrite + Send + Unpin>,
     stdout: Box<dyn AsyncRead + Send + Unpin>,
     stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
 ) -> Result<(), Ended> {
@@ -92,16 +102,7 @@ async fn carry(
         }
     };
     let (recorded, delivered) = (forward(recordings), send(channel, queue));
-    let output = async { tokio::try_join!(out, err, recorded, delivered) };
-    let input = async {
-        feed(&channel.inbox, stdin).await;
-        // The end of the input is not the end of the program.
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        result = output => result.map(|_| ())?,
-        () = input => {}
-    }
+    tokio::try_join!(out, err, recorded, delivered)?;
     link.record(channel.entry(Event::CloseWrite)).await
 }
 

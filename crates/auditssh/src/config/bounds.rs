@@ -30,6 +30,9 @@ pub(crate) const CLIENT_ALIVE_INTERVAL: Bounds<Span> = Bounds::new(SECOND, DAY).
 pub(crate) const CLIENT_ALIVE_COUNT_MAX: Bounds<usize> = Bounds::new(1, 1000);
 pub(crate) const REKEY_LIMIT: Bounds<Size> = Bounds::new(Size::mebibytes(1), Size::gibibytes(1));
 
+pub(crate) const CERTIFICATE_LIFETIME: Bounds<Span> = Bounds::new(Span::from_secs(10), DAY);
+pub(crate) const PORT: Bounds<u16> = Bounds::new(1, u16::MAX);
+
 pub(crate) const UNAUTHENTICATED: Bounds<usize> = Bounds::new(1, MANY);
 pub(crate) const UNAUTHENTICATED_WAIT: Bounds<Span> = Bounds::new(NO_TIME, MINUTE);
 pub(crate) const LOGIN_GRACE_TIME: Bounds<Span> = Bounds::new(SECOND, HOUR);
@@ -122,6 +125,12 @@ impl<T: Number> Bounds<T> {
                 *text = format!("{text} It must lie between `{least}` and `{most}`{zero}.");
             }
         }
+    }
+}
+
+impl Number for u16 {
+    fn plain(self) -> Value {
+        self.into()
     }
 }
 

@@ -11,6 +11,7 @@ mod report;
 mod s3;
 mod security;
 mod ssh;
+mod sshproxy;
 mod users;
 
 pub(crate) use audit::{Audit, Directory, Durability};
@@ -23,6 +24,7 @@ use super::read::read;
 use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
+use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use report::Report;
@@ -38,9 +40,18 @@ pub(crate) struct Config {
     pub(crate) security: Security,
     pub(crate) countries: Countries,
     pub(crate) users: Users,
-    pub(crate) local: Local,
+    pub(crate) backend: Backend,
+    /// What divides login names into the user and a place behind the backend.
+    pub(crate) place_separator: Option<char>,
     pub(crate) log: Log,
     pub(crate) monitor: Monitor,
+}
+
+/// What stands behind the server.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Local(Local),
+    SshProxy(Box<SshProxy>),
 }
 
 /// A configuration as it was read.
@@ -67,6 +78,11 @@ impl Config {
         let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
+        let sshproxy = sshproxy::check(&raw, &mut report);
+        let (backend, place_separator) = match sshproxy {
+            Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
+            None => (Backend::Local(local), None),
+        };
         let users = users::check(&raw, &mut report);
         let monitor = metrics::check(&raw, &ssh.listen, &mut report);
         log::check(&raw.log, &mut report);
@@ -81,7 +97,8 @@ impl Config {
             security,
             countries,
             users,
-            local,
+            backend,
+            place_separator,
             log,
             monitor,
         };

@@ -12,6 +12,7 @@ mod metrics;
 mod s3;
 mod security;
 mod ssh;
+mod sshproxy;
 mod user;
 
 pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
@@ -23,6 +24,7 @@ pub(crate) use metrics::{Health, Metrics};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
 pub(crate) use ssh::Ssh;
+pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;
 
 use super::at::At;
@@ -36,8 +38,8 @@ use std::collections::BTreeMap;
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
 /// `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is wrong, all
 /// stays as it was.
-/// Changes of `audit`, `backend`, `local`, `log`, `metrics`, `health`, `ssh.listen`, `limits.connections` and
-/// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
+/// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `metrics`, `health`, `ssh.listen`,
+/// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "AuditSSH configuration")]
@@ -52,9 +54,11 @@ pub(crate) struct Raw {
     /// of the two only.
     pub(crate) users_file: Option<At<String>>,
     /// What stands behind the server.
-    pub(crate) backend: Backend,
+    pub(crate) backend: At<Backend>,
     /// The backend `local`: programs run on the machine itself.
     pub(crate) local: Local,
+    /// The backend `sshproxy`: programs run on another host, which the gateway reaches by SSH.
+    pub(crate) sshproxy: SshProxy,
     /// What sessions may do: ContainerSSH's filters. See `docs/security-filters.md`.
     pub(crate) security: Security,
     /// Limits on everything that a client can make grow.
@@ -76,4 +80,6 @@ pub(crate) enum Backend {
     /// Programs run on the machine itself; see `local`.
     #[default]
     Local,
+    /// Programs run on another host, by SSH; see `sshproxy`.
+    SshProxy,
 }

@@ -24,6 +24,7 @@ fn settings() -> Settings {
 
 fn identity(user: &str) -> Identity {
     Identity {
+        place: None,
         user: user.to_owned(),
         connection_id: "0123456789abcdef0123456789abcdef".to_owned(),
         remote_address: "192.0.2.7:40000".parse().unwrap(),

@@ -1,7 +1,7 @@
 //! The embedded default: a server to try, with no configuration at all.
 
 use crate::config::raw::{Format, Log, OnFailure};
-use crate::config::{Audit, Config, Directory, Durability, HostKeys, Monitor, Ssh};
+use crate::config::{Audit, Backend, Config, Directory, Durability, HostKeys, Monitor, Ssh};
 use anyhow::Context;
 use auditssh_gateway::auth::{self, User, Users};
 use auditssh_gateway::backend::local::{self, RunAs};
@@ -72,7 +72,8 @@ impl Demo {
             security: Security::default(),
             countries: Countries::default(),
             users: Users::new([(USER.to_owned(), user)], Vec::new())?,
-            local,
+            backend: Backend::Local(local),
+            place_separator: None,
             log: Log::default(),
             monitor: Monitor::default(),
         };

@@ -7,11 +7,12 @@ use super::notify::{State, notify};
 use super::parts;
 use super::reload::Reload;
 use crate::cli;
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
-use auditssh_gateway::backend::local::{KILL_AFTER, Local};
+use auditssh_gateway::backend;
+use auditssh_gateway::backend::local::KILL_AFTER;
 use auditssh_gateway::{self as gateway, HostKey, Server};
 use auditssh_s3::{Inbox, Uploader};
 use std::io::{self, Write};
@@ -42,10 +43,12 @@ pub(super) enum Origin<'a> {
 /// Serves until a signal ends it.
 pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode> {
     let host_keys = parts::host_keys(&config.ssh.host_keys)?;
-    let mut local = config.local;
-    // Asked before the server raises it.
-    local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let backend = Arc::new(Local::new(local)?);
+    let mut backend = config.backend;
+    if let Backend::Local(local) = &mut backend {
+        // Asked before the server raises it.
+        local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    }
+    let backend = parts::backend(backend)?;
     let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
     let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
     let archive = match config.audit {
@@ -62,6 +65,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         config.limits,
         config.security,
         config.countries,
+        config.place_separator,
     );
     let users = Arc::new(ArcSwap::from_pointee(config.users));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -133,7 +137,7 @@ fn greet(greeting: &Greeting, server: &Server, key: Option<&HostKey>) -> anyhow:
 struct Running {
     gateway: Arc<gateway::Counters>,
     hurry: CancellationToken,
-    backend: Arc<Local>,
+    backend: Arc<dyn backend::Backend>,
     archive: Archive,
     /// With how long uploads under way may take at the end.
     uploader: Option<(Arc<Uploader>, Duration)>,

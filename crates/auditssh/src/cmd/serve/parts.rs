@@ -1,10 +1,11 @@
 //! What each part of the server is told, made of the checked configuration.
 
 use crate::config::raw::{Format, OnFailure};
-use crate::config::{Audit, Config, Durability, HostKeys, Ssh};
+use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
 use auditssh_gateway::backend::local::Local;
+use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
@@ -42,8 +43,18 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
         Ok(None) => {}
         Err(error) => found.push(error),
     }
-    found.extend(Local::new(config.local).err().map(Into::into));
+    found.extend(backend(config.backend).err());
     found
+}
+
+/// What stands behind the server.
+pub(super) fn backend(
+    backend: Backend,
+) -> anyhow::Result<Arc<dyn auditssh_gateway::backend::Backend>> {
+    Ok(match backend {
+        Backend::Local(settings) => Arc::new(Local::new(settings)?),
+        Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+    })
 }
 
 /// The SSH side.
@@ -53,6 +64,7 @@ pub(super) fn gateway(
     limits: Limits,
     security: Security,
     countries: Countries,
+    place_separator: Option<char>,
 ) -> Settings {
     Settings {
         listen: ssh.listen,
@@ -65,6 +77,7 @@ pub(super) fn gateway(
         limits,
         security: Arc::new(security),
         countries,
+        place_separator,
     }
 }
 

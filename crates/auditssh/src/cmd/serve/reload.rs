@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is only read at the start: places in the configuration, as JSON pointers (RFC 6901).
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "/audit",
     "/backend",
     "/local",
+    "/sshproxy",
     "/health",
     "/log",
     "/metrics",
@@ -76,6 +77,7 @@ impl Reload {
             config.limits,
             config.security,
             config.countries,
+            config.place_separator,
         ))?;
         self.users.store(Arc::new(config.users));
         for (file, warning) in loaded.warnings {

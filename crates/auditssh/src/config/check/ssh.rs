@@ -38,7 +38,7 @@ pub(crate) enum HostKeys {
 
 pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
     let listen = listen(raw, report);
-    if let Err(message) = version(&raw.server_version.value) {
+    if let Err(message) = version(&raw.server_version.value, "serverVersion") {
         report.fault(&raw.server_version, message);
     }
     let interval = report.within(&raw.client_alive_interval, bounds::CLIENT_ALIVE_INTERVAL);
@@ -94,11 +94,11 @@ fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {
     HostKeys::Given(raw.hostkeys.iter().map(|key| (&key.value).into()).collect())
 }
 
-/// RFC 4253, 4.2.
-fn version(text: &str) -> Result<(), String> {
+/// RFC 4253, 4.2, for the value of a key.
+pub(super) fn version(text: &str, key: &str) -> Result<(), String> {
     if text.len() > VERSION_BYTES {
         return Err(format!(
-            "`serverVersion` has {} bytes; {VERSION_BYTES} are allowed",
+            "`{key}` has {} bytes; {VERSION_BYTES} are allowed",
             text.len()
         ));
     }
@@ -109,11 +109,10 @@ fn version(text: &str) -> Result<(), String> {
     if named && software.bytes().chain(comment.bytes()).all(printable) {
         return Ok(());
     }
-    Err(
-        "`serverVersion` must be `SSH-2.0-`, then printable ASCII without blanks or `-`, then \
-         optionally a blank and a comment"
-            .into(),
-    )
+    Err(format!(
+        "`{key}` must be `SSH-2.0-`, then printable ASCII without blanks or `-`, then optionally a \
+         blank and a comment"
+    ))
 }
 
 #[cfg(test)]
@@ -123,7 +122,7 @@ mod tests {
     #[test]
     fn versions_are_those_of_the_rfc() {
         for good in ["SSH-2.0-AuditSSH", "SSH-2.0-x_1.2 a - comment"] {
-            assert_eq!(version(good), Ok(()), "{good}");
+            assert_eq!(version(good, "x"), Ok(()), "{good}");
         }
         let long = format!("SSH-2.0-{}", "x".repeat(246));
         for bad in [
@@ -135,7 +134,7 @@ mod tests {
             "SSH-2.0-a\n",
             &long,
         ] {
-            assert!(version(bad).is_err(), "{bad}");
+            assert!(version(bad, "x").is_err(), "{bad}");
         }
     }
 }

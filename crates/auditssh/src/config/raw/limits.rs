@@ -50,7 +50,8 @@ pub(crate) struct Limits {
     /// Size of a command line.
     #[schemars(transform = bounds::COMMAND_BYTES.told())]
     pub(crate) command_bytes: At<Size>,
-    /// How much may wait for a channel's program before the whole connection waits.
+    /// How much may wait for a channel's program before the whole connection waits; with `sshproxy`
+    /// also how much of its output may wait for the client.
     #[schemars(transform = bounds::CHANNEL_BUFFER.told())]
     pub(crate) channel_buffer: At<Size>,
     /// How long a backend may take to log a user in or to open a session.

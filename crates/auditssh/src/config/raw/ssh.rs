@@ -36,7 +36,8 @@ pub(crate) struct Ssh {
     /// How many such questions in a row may go unanswered before the connection ends.
     #[schemars(transform = bounds::CLIENT_ALIVE_COUNT_MAX.told())]
     pub(crate) client_alive_count_max: At<usize>,
-    /// After how much data in either direction keys are exchanged anew (RFC 4253, 9).
+    /// After how much data in either direction keys are exchanged anew (RFC 4253, 9); also on the
+    /// connections of `sshproxy`.
     #[schemars(transform = bounds::REKEY_LIMIT.told())]
     pub(crate) rekey_limit: At<Size>,
     /// A file with the public keys of the authorities whose user certificates are accepted, one a

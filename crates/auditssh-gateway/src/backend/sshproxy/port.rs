@@ -1,0 +1,279 @@
+//! What a server behind the gateway sends on a channel, between the SSH library and the session.
+
+#[cfg(test)]
+mod tests;
+
+use crate::backend::{Exit, Refused};
+use bytes::{Buf, BytesMut};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Requests that may be unanswered; who asks more gives up on answers that never come.
+const UNANSWERED: usize = 64;
+/// Bytes of room that an empty queue keeps.
+const KEPT: usize = 64 * 1024;
+
+/// Which output of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// The gateway's end of a channel: filled by the library's callbacks, emptied by the session.
+pub(crate) struct Port {
+    state: Mutex<State>,
+    drained: Notify,
+    /// Bytes that may wait, of both outputs together.
+    limit: usize,
+    /// The connection is over: nothing waits any more.
+    over: CancellationToken,
+}
+
+struct State {
+    stdout: Lane,
+    stderr: Lane,
+    /// No more output comes.
+    ended: bool,
+    /// Nobody takes any more output.
+    abandoned: bool,
+    closed: bool,
+    answers: VecDeque<oneshot::Sender<bool>>,
+    exit: Option<oneshot::Sender<Exit>>,
+    outcome: Option<oneshot::Receiver<Exit>>,
+}
+
+/// One output.
+#[derive(Default)]
+struct Lane {
+    bytes: BytesMut,
+    reader: Option<Waker>,
+}
+
+impl State {
+    fn lane(&mut self, stream: Stream) -> &mut Lane {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    fn level(&self) -> usize {
+        self.stdout.bytes.len() + self.stderr.bytes.len()
+    }
+
+    fn wake(&mut self) {
+        for lane in [&mut self.stdout, &mut self.stderr] {
+            if let Some(reader) = lane.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+}
+
+impl Port {
+    pub(super) fn new(limit: usize, over: CancellationToken) -> Self {
+        let (exit, outcome) = oneshot::channel();
+        Self {
+            state: Mutex::new(State {
+                stdout: Lane::default(),
+                stderr: Lane::default(),
+                ended: false,
+                abandoned: false,
+                closed: false,
+                answers: VecDeque::new(),
+                exit: Some(exit),
+                outcome: Some(outcome),
+            }),
+            drained: Notify::new(),
+            limit,
+            over,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Output arrived. Waits while too much of it waits: what waits here is the task that reads
+    /// from the server, so that TCP holds the server back.
+    pub(crate) async fn put(&self, stream: Stream, bytes: &[u8]) {
+        loop {
+            let drained = self.drained.notified();
+            tokio::pin!(drained);
+            drained.as_mut().enable();
+            {
+                let mut state = self.state();
+                if state.ended || state.abandoned {
+                    return;
+                }
+                if state.level() < self.limit {
+                    let lane = state.lane(stream);
+                    lane.bytes.extend_from_slice(bytes);
+                    if let Some(reader) = lane.reader.take() {
+                        reader.wake();
+                    }
+                    return;
+                }
+            }
+            tokio::select! {
+                () = drained => {}
+                () = self.over.cancelled() => return,
+            }
+        }
+    }
+
+    /// Sends a request, and waits for its answer. Requests of a channel are sent one after the
+    /// other.
+    pub(crate) async fn ask<E>(
+        &self,
+        sending: impl Future<Output = Result<(), E>>,
+    ) -> Result<bool, Refused> {
+        let answer = self.expect()?;
+        let mut unsent = Unsent(Some(self));
+        sending.await.map_err(|_| Self::closed())?;
+        unsent.0 = None;
+        answer.await.map_err(|_| Self::closed())
+    }
+
+    /// What is said of a channel that is gone.
+    pub(crate) fn closed() -> Refused {
+        Refused::new("the server behind the gateway has closed the channel")
+    }
+
+    /// Expects an answer, before the request is sent: it may come at once.
+    fn expect(&self) -> Result<oneshot::Receiver<bool>, Refused> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.state();
+        if state.closed {
+            return Err(Self::closed());
+        }
+        if state.answers.len() >= UNANSWERED {
+            return Err(Refused::new("the server does not answer requests"));
+        }
+        state.answers.push_back(sender);
+        Ok(receiver)
+    }
+
+    /// The oldest request is answered.
+    pub(crate) fn answer(&self, good: bool) {
+        if let Some(waiting) = self.state().answers.pop_front() {
+            // Who asked may have given up.
+            let _ = waiting.send(good);
+        }
+    }
+
+    /// No more output comes.
+    pub(crate) fn eof(&self) {
+        let mut state = self.state();
+        state.ended = true;
+        state.wake();
+    }
+
+    /// The program has ended; what is said of it later does not count.
+    pub(crate) fn exit(&self, exit: Exit) {
+        if let Some(waiting) = self.state().exit.take() {
+            let _ = waiting.send(exit);
+        }
+    }
+
+    /// The channel is closed; `reason` is why nothing is known of the end, if so.
+    pub(crate) fn close(&self, reason: &str) {
+        let mut state = self.state();
+        state.closed = true;
+        state.ended = true;
+        state.answers.clear();
+        state.wake();
+        if let Some(waiting) = state.exit.take() {
+            let _ = waiting.send(Exit::Unknown(reason.to_owned()));
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Nobody takes anything any more.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state();
+        state.abandoned = true;
+        state.stdout = Lane::default();
+        state.stderr = Lane::default();
+        state.answers.clear();
+        drop(state);
+        self.drained.notify_waiters();
+    }
+
+    /// How the program ends; the first to ask is told.
+    pub(super) fn outcome(&self) -> Option<oneshot::Receiver<Exit>> {
+        self.state().outcome.take()
+    }
+
+    fn poll_read(
+        &self,
+        stream: Stream,
+        context: &Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        let ended = state.ended || state.abandoned;
+        let lane = state.lane(stream);
+        if lane.bytes.is_empty() {
+            if ended {
+                return Poll::Ready(Ok(()));
+            }
+            lane.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let count = buffer.remaining().min(lane.bytes.len());
+        buffer.put_slice(lane.bytes.get(..count).unwrap_or_default());
+        lane.bytes.advance(count);
+        if lane.bytes.is_empty() && lane.bytes.capacity() > KEPT {
+            lane.bytes = BytesMut::new();
+        }
+        drop(state);
+        self.drained.notify_waiters();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// An answer that is expected to a request that is not sent yet. Dropped, it is not expected any
+/// more: who asks may give up before.
+struct Unsent<'a>(Option<&'a Port>);
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        if let Some(port) = self.0 {
+            port.state().answers.pop_back();
+        }
+    }
+}
+
+/// One output of a program, as its session reads it.
+pub(super) struct Output {
+    port: Arc<Port>,
+    stream: Stream,
+}
+
+impl Output {
+    pub(super) fn new(port: &Arc<Port>, stream: Stream) -> Self {
+        let port = Arc::clone(port);
+        Self { port, stream }
+    }
+}
+
+impl AsyncRead for Output {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.port.poll_read(self.stream, context, buffer)
+    }
+}

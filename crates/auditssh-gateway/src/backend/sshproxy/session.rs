@@ -1,0 +1,180 @@
+//! One session channel, and its like on the server behind the gateway.
+
+use super::port::{Output, Stream};
+use crate::auth::Restrictions;
+use crate::backend::{Exit, Process, Program, Refused, Session};
+use crate::russh::UpstreamChannel;
+use async_trait::async_trait;
+use auditssh_log::message::{Pty, Window};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use std::sync::Arc;
+
+/// sshd's own SFTP server, which a key may force; on a server behind the gateway it is a subsystem.
+const INTERNAL_SFTP: &[u8] = b"internal-sftp";
+const SFTP: &str = "sftp";
+/// What a client had asked for when a command is forced.
+const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
+
+/// A session; dropping it closes its channel, after which the server hangs up on the program.
+pub(super) struct ProxySession {
+    channel: UpstreamChannel,
+    restrictions: Arc<Restrictions>,
+}
+
+impl ProxySession {
+    pub(super) fn new(channel: UpstreamChannel, restrictions: Arc<Restrictions>) -> Self {
+        Self {
+            channel,
+            restrictions,
+        }
+    }
+
+    /// What the login's key sets. A server that does not take a variable does without.
+    async fn prepare(&self, original: Option<&[u8]>) -> Result<(), Refused> {
+        for (name, value) in &self.restrictions.environment {
+            self.offer(name, value).await?;
+        }
+        if let Some(original) = original {
+            self.offer(ORIGINAL_COMMAND, &String::from_utf8_lossy(original))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn offer(&self, name: &str, value: &str) -> Result<(), Refused> {
+        if !self.channel.env(name, value).await? {
+            tracing::debug!(
+                name,
+                "the server behind the gateway does not take a variable"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What is asked of the server, and what the client had asked for if that is something else.
+fn choose(forced: Option<&str>, asked: Program) -> Result<(Program, Option<Bytes>), Refused> {
+    let Some(forced) = forced else {
+        return Ok((asked, None));
+    };
+    let mut words = forced.as_bytes().split(u8::is_ascii_whitespace);
+    if words.find(|word| !word.is_empty()) == Some(INTERNAL_SFTP) {
+        return match asked {
+            Program::Subsystem(name) if name == SFTP => Ok((Program::Subsystem(name), None)),
+            _ => Err(Refused::new("this login may use sftp only")),
+        };
+    }
+    let original = match asked {
+        Program::Shell => None,
+        Program::Exec(command) => Some(command),
+        Program::Subsystem(name) => Some(Bytes::from(name)),
+    };
+    Ok((Program::Exec(Bytes::from(forced.to_owned())), original))
+}
+
+fn refused(what: &str) -> Refused {
+    Refused::new(format!("the server behind the gateway refused {what}"))
+}
+
+fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Refused> {
+    std::str::from_utf8(bytes).map_err(|_| Refused::new(format!("{what} is not UTF-8")))
+}
+
+#[async_trait]
+impl Session for ProxySession {
+    async fn env(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        let name = text(name, "a variable's name")?;
+        let value = text(value, "a variable's value")?;
+        if name == ORIGINAL_COMMAND && self.restrictions.command.is_some() {
+            return Err(Refused::new("a client does not set this variable"));
+        }
+        if self.channel.env(name, value).await? {
+            return Ok(());
+        }
+        let name = name.escape_debug();
+        Err(refused(&format!("the variable `{name}` (its AcceptEnv)")))
+    }
+
+    async fn pty(&mut self, pty: &Pty) -> Result<(), Refused> {
+        if !self.restrictions.pty {
+            return Err(Refused::new("this login may not have a terminal"));
+        }
+        if self.channel.pty(pty).await? {
+            return Ok(());
+        }
+        Err(refused("a terminal"))
+    }
+
+    async fn window(&mut self, window: &Window) -> Result<(), Refused> {
+        self.channel.window(window).await
+    }
+
+    async fn signal(&mut self, name: &str) -> Result<(), Refused> {
+        if self.restrictions.command.is_some() {
+            return Err(Refused::new("a forced command can't be signalled"));
+        }
+        self.channel.signal(name).await
+    }
+
+    /// What a terminal elsewhere shows can't be told.
+    fn echoes(&self) -> Option<bool> {
+        None
+    }
+
+    async fn start(&mut self, program: Program) -> Result<Process, Refused> {
+        let (program, original) = choose(self.restrictions.command.as_deref(), program)?;
+        self.prepare(original.as_deref()).await?;
+        let stdin = self.channel.stdin();
+        let what = match &program {
+            Program::Shell => "a shell".to_owned(),
+            Program::Exec(_) => "the command".to_owned(),
+            Program::Subsystem(name) => format!("the subsystem `{}`", name.escape_debug()),
+        };
+        if !self.channel.start(program).await? {
+            return Err(refused(&what));
+        }
+        let port = &self.channel.port;
+        let outcome = port.outcome();
+        let outcome = outcome.ok_or_else(|| Refused::new("the channel has a program already"))?;
+        Ok(Process {
+            stdin,
+            stdout: Box::new(Output::new(port, Stream::Stdout)),
+            stderr: Some(Box::new(Output::new(port, Stream::Stderr))),
+            exit: outcome
+                .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
+                .boxed(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(command: &'static str) -> Program {
+        Program::Exec(Bytes::from_static(command.as_bytes()))
+    }
+
+    #[test]
+    fn a_forced_command_takes_the_place_of_everything() {
+        assert_eq!(choose(None, exec("ls")).unwrap(), (exec("ls"), None));
+        let forced = |asked| choose(Some("backup --all"), asked).unwrap();
+        assert_eq!(forced(Program::Shell), (exec("backup --all"), None));
+        let original = Some(Bytes::from_static(b"ls"));
+        assert_eq!(forced(exec("ls")), (exec("backup --all"), original));
+        let original = Some(Bytes::from_static(b"sftp"));
+        let sftp = Program::Subsystem("sftp".to_owned());
+        assert_eq!(forced(sftp), (exec("backup --all"), original));
+    }
+
+    #[test]
+    fn a_forced_internal_sftp_is_the_subsystem_and_nothing_else() {
+        let sftp = || Program::Subsystem("sftp".to_owned());
+        let forced = |asked| choose(Some(" internal-sftp -R"), asked);
+        assert_eq!(forced(sftp()).unwrap(), (sftp(), None));
+        assert!(forced(Program::Shell).is_err());
+        assert!(forced(exec("sh")).is_err());
+        assert!(forced(Program::Subsystem("x".to_owned())).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! `sshproxy.routes`.
+
+use super::{fingerprints, name_of_host, user_name};
+use crate::config::bounds;
+use crate::config::check::report::Report;
+use crate::config::raw::{self, SshProxy};
+use auditssh_gateway::backend::sshproxy::Route;
+
+/// What divides a login name.
+pub(super) fn separator(block: &SshProxy, report: &mut Report) -> Option<char> {
+    let at = &block.route_separator;
+    match at.value.as_str() {
+        "" => {
+            if !block.routes.value.is_empty() {
+                report.fault(
+                    &block.routes,
+                    "`routes` are given, but no `routeSeparator` by which users name one; set `\"%\"`",
+                );
+            }
+            None
+        }
+        "%" => Some('%'),
+        "+" => Some('+'),
+        _ => {
+            report.fault(at, "`routeSeparator` must be `%` or `+`");
+            None
+        }
+    }
+}
+
+pub(super) fn check(block: &SshProxy, report: &mut Report) -> Vec<Route> {
+    let all = &block.routes;
+    let mut routes = Vec::new();
+    for (name, route) in &all.value {
+        if !is_name(name) {
+            report.fault(
+                all,
+                format!(
+                    "`routes`: `{}` is not a name or a pattern; letters, digits and .-_:*? are known",
+                    name.escape_debug()
+                ),
+            );
+        } else if is_open(name) {
+            report.fault(
+                all,
+                format!("`routes`: `{name}` would lead to every host; name a domain or a network"),
+            );
+        }
+        routes.push(checked(name, route, block, report));
+    }
+    routes
+}
+
+fn checked(name: &str, route: &raw::Route, block: &SshProxy, report: &mut Report) -> Route {
+    if let Some(server) = &route.server {
+        name_of_host(server, report);
+    }
+    let own = fingerprints(&route.allowed_host_key_fingerprints, report);
+    let pass_through = route.username_pass_through;
+    let same = pass_through.unwrap_or(route.username.is_none() && block.username_pass_through);
+    let username = route.username.as_ref().unwrap_or(&block.username.value);
+    if !same && username.is_empty() {
+        report.fault(
+            &block.routes,
+            format!("`routes`: `{name}` has no `username`, and neither has `sshproxy`"),
+        );
+    }
+    Route {
+        name: name.to_owned(),
+        host: route.server.as_ref().map(|server| server.value.clone()),
+        port: report.within(&route.port, bounds::PORT),
+        user: user_name(same, username),
+        users: route.users.clone(),
+        fingerprints: (!own.is_empty()).then_some(own),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let letters = |letter: u8| letter.is_ascii_alphanumeric() || b".-_:*?".contains(&letter);
+    !name.is_empty() && name.bytes().all(letters)
+}
+
+/// Whether nothing but wildcards and dots stands there.
+fn is_open(name: &str) -> bool {
+    name.bytes().all(|letter| b"*?.:".contains(&letter))
+}

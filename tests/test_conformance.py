@@ -1,0 +1,363 @@
+"""One script for every backend: what a client does, what it gets, and what the log has of it.
+
+A backend that is new is one more `PLACES`; where one can't do what others can, its place says so.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from harness.log import (
+    CHANNEL_OK,
+    CLOSE,
+    CLOSE_WRITE,
+    DISCONNECT,
+    EXEC,
+    EXIT,
+    EXIT_SIGNAL,
+    IO,
+    PTY,
+    REQUEST_FAILED,
+    SETENV,
+    SHELL,
+    SIGNAL,
+    STDERR,
+    STDIN,
+    STDOUT,
+    SUBSYSTEM,
+    WINDOW,
+)
+from harness.master import shared
+from harness.server import Server
+from harness.tapped import Tapped, contents
+from harness.terminal import Terminal
+from harness.upstream import Dropbear, OpenSsh
+from harness.wait import until
+
+MIB = 1024 * 1024
+# What the whole gateway may grow by, however much passes through it.
+GROWTH = 96 * MIB
+PLACES = {"local": None, "openssh": OpenSsh, "dropbear": Dropbear}
+
+
+@dataclass
+class Place:
+    """A gateway and what stands behind it."""
+
+    server: Server
+    # Where programs may write.
+    folder: Path
+    # Whether a client may set LC_* variables.
+    variables: bool = True
+
+
+@pytest.fixture(params=list(PLACES))
+def place(request, make_server, make_upstream, make_proxy, tmp_path) -> Place:
+    kind = PLACES[request.param]
+    if kind is None:
+        folder = tmp_path / "place"
+        folder.mkdir()
+        return Place(make_server().start(), folder)
+    upstream = make_upstream(kind)
+    return Place(make_proxy(upstream).start(), upstream.home, variables=kind is OpenSsh)
+
+
+@pytest.fixture
+def server(place) -> Server:
+    return place.server
+
+
+@pytest.fixture
+def terminal(server):
+    terminals = []
+
+    def make(*options, **size) -> Terminal:
+        terminals.append(Terminal(server, *options, **size))
+        return terminals[-1]
+
+    yield make
+    for one in terminals:
+        one.child.close(force=True)
+
+
+def connect(server):
+    """A connection of asyncssh, for what OpenSSH's client can't be made to do."""
+    return asyncssh.connect(
+        "127.0.0.1",
+        server.port,
+        username="alice",
+        client_keys=[str(server.key.file)],
+        known_hosts=str(server.known_hosts),
+        config=None,
+        agent_path=None,
+    )
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_shell_on_a_terminal_that_is_resized(server, terminal):
+    person = terminal(rows=30, columns=100)
+    person.prompt()
+    person.types("stty size; echo $TERM\r")
+    person.sees("30 100\r\nxterm\r\n")
+    person.resizes(43, 132)
+    person.types("cat\r")
+    person.sees("cat\r\n")
+    person.types("\x03")
+    person.sees("ready> ")
+    person.types("echo code $?\r")
+    person.sees("code 130\r\n")
+    person.types("exit 3\r")
+    assert person.end() == 3
+
+    log = server.log()
+    pty, window = log.only(PTY), log.of(WINDOW)[-1]
+    assert (pty["term"], pty["columns"], pty["rows"]) == ("xterm", 100, 30)
+    assert (window["columns"], window["rows"]) == (132, 43)
+    assert log.io(STDIN) == person.typed.getvalue()
+    assert log.io(STDOUT) == person.shown.getvalue()
+    assert log.only(EXIT)["exitStatus"] == 3
+    assert log.shape(channel=0, without=(WINDOW, IO)) == [CHANNEL_OK, PTY, SHELL, CLOSE_WRITE, EXIT, CLOSE]
+
+
+def test_the_modes_of_a_terminal(server):
+    async def run():
+        async with connect(server) as connection:
+            modes = {asyncssh.PTY_VINTR: 5, asyncssh.PTY_ECHO: 0}
+            return await connection.run("stty -a", term_type="vt100", term_modes=modes, encoding=None)
+
+    done = asyncio.run(run())
+    assert re.search(rb"intr = \^E;", done.stdout) and b" -echo " in done.stdout
+    modelist = server.log().only(PTY)["modelist"]
+    modes = {modelist[at] : modelist[at + 1 : at + 5] for at in range(0, len(modelist) - 1, 5)}
+    assert modes[asyncssh.PTY_VINTR] == b"\0\0\0\x05" and modes[asyncssh.PTY_ECHO] == b"\0\0\0\0"
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_outputs_apart_and_exit_codes(server, code):
+    done = server.run(f"printf out; printf err >&2; exit {code}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"out", b"err")
+    log = server.log()
+    assert (log.io(STDIN), log.io(STDOUT), log.io(STDERR)) == (b"", b"out", b"err")
+    assert log.only(EXIT)["exitStatus"] == code
+    assert log.shape(channel=0) == [CHANNEL_OK, EXEC, IO, CLOSE_WRITE, EXIT, CLOSE]
+    assert log.messages[-1].type == DISCONNECT
+
+
+def test_a_program_that_a_signal_ends(server):
+    async def run():
+        async with connect(server) as connection:
+            return await connection.run("kill -KILL $$")
+
+    assert asyncio.run(run()).exit_signal[0] == "KILL"
+    log = server.log()
+    assert log.only(EXIT_SIGNAL)["signal"] == "KILL"
+    assert log.of(EXIT) == []
+
+
+def test_a_signal_from_the_client(server):
+    async def run():
+        async with connect(server) as connection:
+            script = "trap 'echo got; exit 7' TERM; echo ready; while :; do sleep 0.1; done"
+            process = await connection.create_process(script)
+            assert await process.stdout.readline() == "ready\n"
+            process.send_signal("TERM")
+            return await process.wait()
+
+    done = asyncio.run(run())
+    assert (done.stdout, done.exit_status) == ("got\n", 7)
+    assert server.log().only(SIGNAL)["signal"] == "TERM"
+
+
+def test_variables(place):
+    options = ["-o", "SetEnv=LC_MARK=kept FORBIDDEN=dropped"]
+    done = place.server.run("echo $LC_MARK/$FORBIDDEN", *options)
+    kept = "kept" if place.variables else ""
+    assert done.stdout.decode() == f"{kept}/\n"
+    log = place.server.log()
+    asked = {m["name"]: m["requestId"] for m in log.of(SETENV)}
+    refused = {m["requestId"] for m in log.of(REQUEST_FAILED)}
+    assert list(asked) == ["LC_MARK", "FORBIDDEN"]
+    assert asked["FORBIDDEN"] in refused
+    assert (asked["LC_MARK"] in refused) != place.variables
+
+
+def test_a_subsystem_that_is_refused(server):
+    assert server.run("nonsense", "-s").returncode != 0
+    log = server.log()
+    assert log.only(REQUEST_FAILED)["requestId"] == log.only(SUBSYSTEM)["requestId"]
+    assert log.of(CLOSE) and log.of(EXIT) == []
+
+
+def test_a_second_program_on_a_channel_is_refused(server):
+    async def run():
+        async with connect(server) as connection:
+            process = await connection.create_process("echo one; read line; echo $line")
+            assert await process.stdout.readline() == "one\n"
+            again = await process.channel._make_request(b"exec", asyncssh.packet.String("echo two"))
+            process.stdin.write("end\n")
+            return again, await process.wait()
+
+    again, done = asyncio.run(run())
+    assert not again and done.stdout == "end\n"
+    log = server.log()
+    assert len(log.of(EXEC)) == 2 and len(log.of(REQUEST_FAILED)) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["-O"]], ids=["sftp", "scp"])
+def test_scp(place, tree, tmp_path, options):
+    tapped = Tapped(place.server, tmp_path / "tap")
+    remote, back = place.folder / "remote", tmp_path / "back"
+    tapped.run("scp", "-q", *options, "-S", tapped.ssh, "-r", tree, f"alice@127.0.0.1:{remote}")
+    tapped.run("scp", "-q", *options, "-S", tapped.ssh, "-r", f"alice@127.0.0.1:{remote}", back)
+    assert contents(remote) == contents(back) == contents(tree)
+    for log in tapped.agrees(2):
+        if options:
+            assert log.only(EXEC)["program"].startswith("scp ")
+        else:
+            assert log.only(SUBSYSTEM)["subsystem"] == "sftp"
+
+
+def test_sftp(place, tree, tmp_path):
+    tapped = Tapped(place.server, tmp_path / "tap")
+    remote, back = place.folder / "remote", tmp_path / "back"
+    batch = f"mkdir {remote}\nput {tree}/large {remote}/large\nrename {remote}/large {remote}/moved\n"
+    batch += f"ls -l {remote}\nget {remote}/moved {back}\nrm {remote}/moved\n"
+    tapped.run("sftp", "-q", "-S", tapped.ssh, "-b", "-", "alice@127.0.0.1", input=batch.encode())
+    assert back.read_bytes() == (tree / "large").read_bytes()
+    assert list(remote.iterdir()) == []
+    assert tapped.agrees()[0].only(SUBSYSTEM)["subsystem"] == "sftp"
+
+
+def test_the_end_of_the_input_cuts_no_output(server):
+    script = "cat > /dev/null; sleep 1; seq 1 300000; seq 1 300000 >&2; exit 5"
+    done = server.run(script, input=b"x" * 100_000)
+    expected = b"".join(b"%d\n" % number for number in range(1, 300_001))
+    assert done.returncode == 5
+    assert done.stdout == expected and done.stderr == expected
+    log = server.log()
+    assert log.io(STDOUT) == expected and log.io(STDERR) == expected
+
+
+def test_the_end_of_the_outputs_cuts_no_input(place):
+    """A program may close its outputs and go on reading."""
+    sent, file = os.urandom(3_000_000), place.folder / "read"
+    script = f"exec > /dev/null 2> /dev/null; sleep 1; cat > {file}; exit 6"
+    done = place.server.run(script, input=sent)
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert file.read_bytes() == sent
+    log = place.server.log()
+    assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 6
+
+
+def test_both_directions_to_the_last_byte(server):
+    sent = os.urandom(3_000_000)
+    done = server.run("cat", input=sent)
+    assert done.returncode == 0 and done.stdout == sent
+    log = server.log()
+    assert log.io(STDIN) == sent and log.io(STDOUT) == sent
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_large_upload(server):
+    block = os.urandom(MIB)
+    line = server.ssh()
+    process = subprocess.Popen([*line, "sha256sum"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    expected, before, most = hashlib.sha256(), server.memory(), 0
+    for _ in range(64):
+        process.stdin.write(block)
+        expected.update(block)
+        most = max(most, server.memory())
+    output = process.communicate(timeout=120)[0]
+    assert output.split()[0].decode() == expected.hexdigest()
+    assert most - before < GROWTH
+    assert digest(server.log(120).io(STDIN)) == expected.hexdigest()
+
+
+def test_a_large_download(server):
+    command = "head -c 67108864 /dev/zero | tr '\\0' x"
+    process = subprocess.Popen([*server.ssh(), command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    got, before, most = hashlib.sha256(), server.memory(), 0
+    while piece := process.stdout.read(MIB):
+        got.update(piece)
+        most = max(most, server.memory())
+    assert process.wait(60) == 0
+    assert got.hexdigest() == digest(b"x" * 64 * MIB)
+    assert most - before < GROWTH
+    assert digest(server.log(120).io(STDOUT)) == got.hexdigest()
+
+
+def test_a_client_that_does_not_read_holds_the_program_back(place):
+    server, mark = place.server, place.folder / "written"
+    # Far more than all buffers between the two hold.
+    command = f"dd if=/dev/zero bs=1M count=256 status=none; touch {mark}"
+    before = server.memory()
+    process = subprocess.Popen([*server.ssh(), command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    sizes = []
+
+    def still() -> bool:
+        sizes.append(sum(f.stat().st_blocks for f in server.audit.iterdir()))
+        return len(sizes) > 100 and sizes[-1] == sizes[-100] > 0
+
+    until(still, 120, "the program is held back")
+    assert server.memory() - before < GROWTH
+    assert not mark.exists()
+    count = 0
+    while piece := process.stdout.read(MIB):
+        count += len(piece)
+    assert (process.wait(60), count) == (0, 256 * MIB)
+    assert mark.exists()
+
+
+def test_several_channels_at_once(server):
+    with shared(server) as master:
+        inputs = [os.urandom(300_000) for _ in range(4)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        running = [master.start("cat", **pipes) for _ in inputs]
+        for process, data in zip(running, inputs, strict=True):
+            assert process.communicate(data, timeout=60)[0] == data
+        assert master.run("exit 4").returncode == 4
+        master.end()
+    log = server.log()
+    assert sorted(map(digest, inputs)) == sorted(digest(log.io(STDOUT, c)) for c in log.channels()[:4])
+
+
+def test_a_client_that_is_killed(server):
+    process = subprocess.Popen(
+        [*server.ssh(), "echo $$; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    pid = int(process.stdout.readline())
+    assert alive(pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: not alive(pid), 30, "the program is ended")
+    log = server.log()
+    assert log.shape()[-2:] == [CLOSE, DISCONNECT]
+
+
+def test_a_server_that_ends(server):
+    process = subprocess.Popen(
+        [*server.ssh(), "echo $$; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    pid = int(process.stdout.readline())
+    assert server.stop() == 0
+    process.wait(30)
+    until(lambda: not alive(pid), 30, "the program is ended")
+    assert server.log().messages[-1].type == DISCONNECT
