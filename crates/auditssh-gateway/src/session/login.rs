@@ -1,5 +1,7 @@
+mod check;
+
 use super::{Ended, Link, clip};
-use crate::auth::{self, Grant, Users, Verdict};
+use crate::auth::{self, Grant, Users};
 use crate::backend::{Backend, Identity};
 use crate::russh::{Algorithm, Certificate, PublicKey};
 use crate::wire::negotiated;
@@ -13,8 +15,9 @@ use auditssh_log::message::{
     KeyboardInteractiveBackendError, KeyboardInteractiveChallenge, KeyboardInteractiveFailed,
     KeyboardInteractiveQuestion,
 };
+use check::Outcome;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -52,13 +55,6 @@ pub(crate) struct Login {
     begun: usize,
     /// Who was proven, and how.
     proven: Option<(String, Grant, &'static str)>,
-}
-
-/// The outcome of a check, in the words of the log.
-enum Outcome {
-    Granted(Grant),
-    Refused(String),
-    Failed(String),
 }
 
 impl Login {
@@ -146,13 +142,7 @@ impl Login {
     ) -> Result<Answer, Ended> {
         let until = self.floor(10);
         let said = self.key(user, certificate.to_openssh().unwrap_or_default());
-        let (name, certificate) = (user.to_owned(), certificate.clone());
-        let address = self.link.remote.ip();
-        let outcome = self
-            .check(user, move |users| {
-                verdict(users.certificate(&name, &certificate, address, SystemTime::now()))
-            })
-            .await?;
+        let outcome = self.check_certificate(user, certificate).await?;
         self.judge_key(user, said, outcome, until).await
     }
 
@@ -356,71 +346,6 @@ impl Login {
         Ok(Answer::Reject)
     }
 
-    async fn check_password(&self, user: &str, password: &[u8]) -> Result<Outcome, Ended> {
-        let (name, password) = (user.to_owned(), Zeroizing::new(password.to_vec()));
-        self.check(user, move |users| {
-            verdict::<auth::AuthError>(Ok(users.password(&name, &password)))
-        })
-        .await
-    }
-
-    async fn check_key(
-        &self,
-        user: &str,
-        key: &PublicKey,
-        algorithm: &Algorithm,
-    ) -> Result<Outcome, Ended> {
-        if !auth::signature_allowed(algorithm) {
-            let reason = format!("signatures of type {algorithm} are not accepted");
-            return Ok(Outcome::Refused(reason));
-        }
-        let (name, key, address) = (user.to_owned(), key.clone(), self.link.remote.ip());
-        self.check(user, move |users| {
-            verdict(users.public_key(&name, &key, address, SystemTime::now()))
-        })
-        .await
-    }
-
-    async fn certifies(&self, user: &str) -> Result<bool, Ended> {
-        let name = user.to_owned();
-        let asked = self.blocking(move |users| users.certifies(&name)).await?;
-        Ok(asked == Ok(true))
-    }
-
-    async fn check(
-        &self,
-        user: &str,
-        check: impl FnOnce(&Users) -> Outcome + Send + 'static,
-    ) -> Result<Outcome, Ended> {
-        if user.len() > self.link.settings.limits.name_bytes {
-            let reason = "the name is too long (limits.nameBytes)";
-            return Ok(Outcome::Refused(reason.to_owned()));
-        }
-        let checked = self.blocking(check).await?;
-        Ok(checked.unwrap_or_else(Outcome::Failed))
-    }
-
-    /// Runs a check where it may block, when there is room for it.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        check: impl FnOnce(&Users) -> T + Send + 'static,
-    ) -> Result<Result<T, String>, Ended> {
-        let checks = Arc::clone(&self.door.checks);
-        let users = self.door.users.load_full();
-        self.link
-            .unless_over(async move {
-                let room = checks.acquire_owned().await;
-                let room = room.map_err(|error| error.to_string())?;
-                let checked = tokio::task::spawn_blocking(move || {
-                    let result = check(&users);
-                    drop(room);
-                    result
-                });
-                checked.await.map_err(|error| error.to_string())
-            })
-            .await
-    }
-
     fn key(&self, user: &str, key: String) -> AuthPubKey {
         AuthPubKey {
             username: self.name(user).into(),
@@ -437,13 +362,5 @@ impl Login {
     fn floor(&self, fraction: u32) -> Instant {
         let time: Duration = self.link.settings.limits.rejection_time;
         Instant::now() + time / fraction
-    }
-}
-
-fn verdict<E: ToString>(result: Result<Verdict, E>) -> Outcome {
-    match result {
-        Ok(Verdict::Granted(grant)) => Outcome::Granted(grant),
-        Ok(Verdict::Refused(refusal)) => Outcome::Refused(refusal.to_string()),
-        Err(error) => Outcome::Failed(error.to_string()),
     }
 }
