@@ -12,20 +12,24 @@
 mod authority;
 mod authorized;
 mod certificate;
+mod facts;
 mod file;
 mod grant;
 mod options;
 mod password;
+pub mod service;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
 pub use authority::{AuthorityError, authorities};
 pub use authorized::{AuthorizedKey, KeyError};
+pub use facts::{FACTS, FACTS_BYTES, Fact, Facts, FactsError};
 pub use file::{FileError, KeysFile, TemplateError};
 pub use grant::{CertificateDetails, Grant, Method, Restrictions};
 pub use options::OptionError;
 pub use password::{HashError, PASSWORD_BYTES, PasswordHash, hash};
+pub use service::Service;
 
 use crate::russh::{Algorithm, Certificate, HashAlg, PublicKey};
 use authorized::{Offer, Search};
@@ -195,7 +199,7 @@ impl Users {
     /// Blocks for the time of one hash of every kind configured, whether the user exists or not;
     /// a password that is refused for its form costs nothing, for anyone.
     pub fn password(&self, user: &str, password: &[u8]) -> Verdict {
-        if password.is_empty() || password.len() >= PASSWORD_BYTES || password.contains(&0) {
+        if !password_fits(password) {
             return Verdict::Refused(Refusal::PasswordForm);
         }
         let found = self.by_name.get(user);
@@ -281,6 +285,12 @@ impl User {
     }
 }
 
+/// Whether a password is of a form that any user's could have. An empty one is not: there are
+/// services that take it for no question at all, and say yes.
+pub(crate) fn password_fits(password: &[u8]) -> bool {
+    !password.is_empty() && password.len() < PASSWORD_BYTES && !password.contains(&0)
+}
+
 /// Whether a signature of that algorithm may prove a key: not SHA-1 (`ssh-rsa`), not DSA.
 pub fn signature_allowed(algorithm: &Algorithm) -> bool {
     match algorithm {
@@ -299,7 +309,7 @@ pub fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// Whether a key of that kind and size may log in or sign certificates; the error says why not.
-fn key_allowed(key: &PublicKey) -> Result<(), String> {
+pub(crate) fn key_allowed(key: &PublicKey) -> Result<(), String> {
     if let Some(rsa) = key.key_data().rsa() {
         let bits = significant_bits(rsa.n().as_bytes());
         if (RSA_MIN_BITS..=RSA_MAX_BITS).contains(&bits) {

@@ -11,6 +11,10 @@ pub struct Counters {
     pub logins: Counter,
     /// Passwords, keys and answers that were refused.
     pub auth_failures: Counter,
+    /// Questions put to the service that is asked who may log in.
+    pub service_questions: Counter,
+    /// Of these, those that it gave no answer to.
+    pub service_failures: Counter,
     /// `none` requests, by which clients ask what methods there are.
     pub none_probes: Counter,
     /// Connections that ended before a login.

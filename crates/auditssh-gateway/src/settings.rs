@@ -1,8 +1,10 @@
 //! What the gateway is told, already checked: the binary makes it of the configuration.
 
 use crate::HostKey;
+use crate::auth::Service;
 use crate::geoip::Countries;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything about the SSH side but users and backend.
@@ -29,6 +31,9 @@ pub struct Settings {
     pub limits: Limits,
     /// Where clients come from.
     pub countries: Countries,
+    /// Who is asked about users that are not configured, and who of all may come in; `None` for
+    /// nobody.
+    pub service: Option<Arc<dyn Service>>,
 }
 
 impl Settings {
@@ -47,6 +52,7 @@ impl Settings {
             rekey_bytes: 1 << 30,
             limits: Limits::default(),
             countries: Countries::default(),
+            service: None,
         }
     }
 }

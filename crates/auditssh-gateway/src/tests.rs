@@ -8,3 +8,4 @@ mod memory;
 mod program;
 mod record;
 mod server;
+mod service;

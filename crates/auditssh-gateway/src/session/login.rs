@@ -1,11 +1,14 @@
+mod ask;
 mod check;
 
 use super::{Ended, Link, clip};
 use crate::auth::{self, Grant, Users};
 use crate::backend::{Backend, Identity};
+use crate::notice::Notice;
 use crate::russh::{Algorithm, Certificate, PublicKey};
 use crate::wire::negotiated;
 use arc_swap::ArcSwap;
+use ask::Offer;
 use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::extension;
@@ -44,6 +47,8 @@ pub(crate) struct Door {
     pub(crate) backend: Arc<dyn Backend>,
     /// Room for checks, which are heavy.
     pub(crate) checks: Arc<Semaphore>,
+    /// Services that do not answer.
+    pub(crate) unanswered: Arc<Notice>,
 }
 
 /// The way to a login on one connection.
@@ -55,6 +60,8 @@ pub(crate) struct Login {
     begun: usize,
     /// Who was proven, and how.
     proven: Option<(String, Grant, &'static str)>,
+    /// The last key that a service would let in.
+    offer: Option<Offer>,
 }
 
 impl Login {
@@ -65,6 +72,7 @@ impl Login {
             attempts: 0,
             begun: 0,
             proven: None,
+            offer: None,
         }
     }
 
@@ -81,7 +89,8 @@ impl Login {
             password: Some(clip(password, auth::PASSWORD_BYTES).as_bytes().to_vec()),
         };
         self.link.record(Event::AuthPassword(said.clone())).await?;
-        match self.check_password(user, password.as_bytes()).await? {
+        let outcome = self.judge_password(user, password.as_bytes()).await?;
+        match self.authorize(user, outcome).await? {
             Outcome::Granted(grant) => {
                 let event = Event::AuthPasswordSuccessful(said);
                 self.granted(user, grant, "password", Some(event)).await
@@ -110,11 +119,11 @@ impl Login {
         key: &PublicKey,
         algorithm: &Algorithm,
     ) -> Result<Answer, Ended> {
-        let until = self.floor(10);
+        let until = self.key_floor();
         self.begin()?;
         let said = self.key(user, key.to_openssh().unwrap_or_default());
         self.link.record(Event::AuthPubKey(said.clone())).await?;
-        let outcome = self.check_key(user, key, algorithm).await?;
+        let outcome = self.judge_offer(user, key, algorithm).await?;
         if matches!(outcome, Outcome::Granted(_)) || self.certifies(user).await? {
             return Ok(Answer::Accept);
         }
@@ -128,9 +137,9 @@ impl Login {
         key: &PublicKey,
         algorithm: &Algorithm,
     ) -> Result<Answer, Ended> {
-        let until = self.floor(10);
+        let until = self.key_floor();
         let said = self.key(user, key.to_openssh().unwrap_or_default());
-        let outcome = self.check_key(user, key, algorithm).await?;
+        let outcome = self.judge_proven(user, key, algorithm).await?;
         self.judge_key(user, said, outcome, until).await
     }
 
@@ -140,7 +149,7 @@ impl Login {
         user: &str,
         certificate: &Certificate,
     ) -> Result<Answer, Ended> {
-        let until = self.floor(10);
+        let until = self.key_floor();
         let said = self.key(user, certificate.to_openssh().unwrap_or_default());
         let outcome = self.check_certificate(user, certificate).await?;
         self.judge_key(user, said, outcome, until).await
@@ -181,11 +190,11 @@ impl Login {
         });
         self.link.record(event).await?;
         let outcome = match answers.as_slice() {
-            [password] => self.check_password(user, password).await?,
+            [password] => self.judge_password(user, password).await?,
             _ => Outcome::Refused("one answer was expected".to_owned()),
         };
         let method = "keyboard-interactive";
-        match outcome {
+        match self.authorize(user, outcome).await? {
             Outcome::Granted(grant) => self.granted(user, grant, method, None).await,
             Outcome::Refused(reason) => {
                 let event = Event::KeyboardInteractiveFailed(KeyboardInteractiveFailed {
@@ -221,6 +230,7 @@ impl Login {
             remote = %self.link.remote,
             method,
             key = grant.fingerprint,
+            known_as = grant.facts.authenticated_username,
             "logged in"
         );
         self.link.logged_in.cancel();
@@ -230,6 +240,7 @@ impl Login {
             remote_address: self.link.remote,
             local_address: self.link.local,
             restrictions: grant.restrictions,
+            facts: grant.facts,
         };
         self.link.connect(&self.door.backend, identity);
         Ok(())
@@ -247,8 +258,9 @@ impl Login {
 
     fn handshake(&self, user: &str, grant: &Grant, method: &str) -> extension::Handshake {
         let hellos = self.link.line.hellos();
+        let known_as = grant.facts.authenticated_username.as_deref();
         extension::Handshake {
-            authenticated_username: Some(user.into()),
+            authenticated_username: Some(known_as.unwrap_or(user).into()),
             auth_method: Some(method.into()),
             key_fingerprint: grant.fingerprint.as_deref().map(Into::into),
             certificate: grant.certificate.as_ref().map(|certificate| {
@@ -271,7 +283,7 @@ impl Login {
         outcome: Outcome,
         until: Instant,
     ) -> Result<Answer, Ended> {
-        match outcome {
+        match self.authorize(user, outcome).await? {
             Outcome::Granted(grant) => {
                 let event = Event::AuthPubKeySuccessful(said);
                 self.granted(user, grant, "publickey", Some(event)).await
@@ -356,6 +368,11 @@ impl Login {
     /// As much of a name as is kept.
     fn name<'a>(&self, user: &'a str) -> &'a str {
         clip(user, self.link.settings.limits.name_bytes)
+    }
+
+    /// When the refusal of a key may be told.
+    fn key_floor(&self) -> Instant {
+        self.floor(if self.keys_are_asked_for() { 1 } else { 10 })
     }
 
     /// When a refusal may be told, `fraction` being what the check is cheaper than a password's.

@@ -62,6 +62,7 @@ pub(super) fn gateway(
         rekey_bytes: ssh.rekey_bytes,
         limits,
         countries,
+        service: None,
     }
 }
 
