@@ -6,6 +6,7 @@ mod bounds;
 mod check;
 mod duration;
 mod error;
+mod ignored;
 mod one_or_many;
 mod outline;
 pub(crate) mod raw;

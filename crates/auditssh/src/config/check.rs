@@ -2,6 +2,7 @@
 //! than one value, or a file.
 
 mod audit;
+mod auth;
 mod geoip;
 mod limits;
 mod local;
@@ -20,8 +21,10 @@ use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::geoip::Countries;
+use auditssh_webhook::Webhooks;
 use report::Report;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A configuration that can be served.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) countries: Countries,
     pub(crate) users: Users,
+    /// Who is asked about users that are not configured; `None` for nobody.
+    pub(crate) webhooks: Option<Arc<Webhooks>>,
     pub(crate) local: Local,
     pub(crate) log: Log,
 }
@@ -59,6 +64,8 @@ impl Config {
         let limits = limits::check(&raw.limits, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
+        let webhooks = auth::check(&raw.auth, &mut report);
+        auth::check_config_server(&raw.configserver, &mut report);
         let users = users::check(&raw, &mut report);
         let log = raw.log;
         let (Some(users), true) = (users, report.faults.is_empty()) else {
@@ -70,6 +77,7 @@ impl Config {
             limits,
             countries,
             users,
+            webhooks,
             local,
             log,
         };

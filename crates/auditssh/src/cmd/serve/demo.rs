@@ -70,6 +70,7 @@ impl Demo {
             limits: Limits::default(),
             countries: Countries::default(),
             users: Users::new([(USER.to_owned(), user)], Vec::new())?,
+            webhooks: None,
             local,
             log: Log::default(),
         };

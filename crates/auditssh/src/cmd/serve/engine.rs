@@ -55,7 +55,13 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         },
     };
     let known = host_keys.first().cloned();
-    let settings = parts::gateway(config.ssh, host_keys, config.limits, config.countries);
+    let settings = parts::gateway(
+        config.ssh,
+        host_keys,
+        config.limits,
+        config.countries,
+        config.webhooks,
+    );
     let users = Arc::new(ArcSwap::from_pointee(config.users));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

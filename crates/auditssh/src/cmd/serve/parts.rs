@@ -4,10 +4,12 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_gateway::auth::Service;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
+use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
 use std::sync::Arc;
 
@@ -51,6 +53,7 @@ pub(super) fn gateway(
     host_keys: Vec<HostKey>,
     limits: Limits,
     countries: Countries,
+    webhooks: Option<Arc<Webhooks>>,
 ) -> Settings {
     Settings {
         listen: ssh.listen,
@@ -62,7 +65,7 @@ pub(super) fn gateway(
         rekey_bytes: ssh.rekey_bytes,
         limits,
         countries,
-        service: None,
+        service: webhooks.map(|webhooks| webhooks as Arc<dyn Service>),
     }
 }
 

@@ -59,7 +59,7 @@ impl Reload {
         match taken {
             Ok(()) => tracing::info!(
                 file = %self.file.display(),
-                "reloaded: users, authorities, host keys and settings of new connections"
+                "reloaded: users, authorities, webhooks, host keys and settings of new connections"
             ),
             Err(error) => tracing::error!("not reloaded, all stays as it was: {error:#}"),
         }
@@ -73,6 +73,7 @@ impl Reload {
             host_keys,
             config.limits,
             config.countries,
+            config.webhooks,
         ))?;
         self.users.store(Arc::new(config.users));
         for (file, warning) in loaded.warnings {

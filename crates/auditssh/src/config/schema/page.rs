@@ -95,10 +95,11 @@ fn row(key: &str, property: &Value, target: &Value) -> String {
         .into_iter()
         .flatten()
     {
+        let name = Some(text(word, "const")).filter(|name| !name.is_empty());
         let _ = write!(
             meaning,
             "<br>`{}`: {}",
-            text(word, "const"),
+            name.unwrap_or("\"\""),
             text(word, "description")
         );
     }
