@@ -101,9 +101,10 @@ impl Identity {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let mut found = Vec::new();
     for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem)) {
-        found.push(certificate.map_err(|error| TrustError::Certificate {
+        // The library's own words repeat what was read, which may be a key in the wrong place.
+        found.push(certificate.map_err(|_| TrustError::Certificate {
             number,
-            reason: error.to_string(),
+            reason: "it is not PEM, or cut off".to_owned(),
         })?);
     }
     if found.is_empty() {
@@ -191,6 +192,8 @@ mod tests {
             let error = Authorities::from_pem(text.as_bytes()).unwrap_err();
             assert_eq!(error, expected, "{text}");
         }
+        let error = Authorities::from_pem(b"-----BEGIN hunter2").unwrap_err();
+        assert!(!format!("{error}{error:?}").contains(&format!("{:?}", b"hunter2")[1..10]));
         let garbage = "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n";
         let error = Authorities::from_pem(garbage.as_bytes()).unwrap_err();
         assert!(matches!(error, TrustError::Certificate { number: 1, .. }));

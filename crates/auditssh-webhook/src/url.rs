@@ -52,17 +52,10 @@ impl Url {
         if authority.as_str().contains('@') {
             return Err(UrlError::UserInfo);
         }
-        let host = authority.host();
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        let host = bare.unwrap_or(host).to_owned();
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().map_err(|_| UrlError::Form)?,
-            None if authority.as_str().ends_with(':') => return Err(UrlError::Form),
-            None if encrypted => 443,
-            None => 80,
-        };
+        let name = authority.host();
+        let port = port(authority.as_str(), name, encrypted).ok_or(UrlError::Form)?;
+        let bare = (name.strip_prefix('[')).and_then(|name| name.strip_suffix(']'));
+        let host = bare.unwrap_or(name).to_owned();
         if host.is_empty() || port == 0 {
             return Err(UrlError::Form);
         }
@@ -90,6 +83,17 @@ impl Url {
     pub(crate) fn target(&self, path: &str) -> String {
         format!("{}{path}", self.path)
     }
+}
+
+/// What follows the name; the library takes what is no number for none.
+fn port(authority: &str, name: &str, encrypted: bool) -> Option<u16> {
+    let rest = authority.strip_prefix(name)?;
+    if rest.is_empty() {
+        return Some(if encrypted { 443 } else { 80 });
+    }
+    let digits = rest.strip_prefix(':')?;
+    let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| all)
 }
 
 impl fmt::Display for Url {
@@ -135,6 +139,8 @@ mod tests {
             ("https://", UrlError::Form),
             ("https://a b/", UrlError::Form),
             ("https://a:b/", UrlError::Form),
+            ("https://a:/", UrlError::Form),
+            ("https://a:+1/", UrlError::Form),
             ("https://a:0/", UrlError::Form),
             ("https://a:99999/", UrlError::Form),
             ("a.example", UrlError::Scheme),
