@@ -12,10 +12,12 @@
 mod authority;
 mod authorized;
 mod certificate;
+mod facts;
 mod file;
 mod grant;
 mod options;
 mod password;
+pub mod service;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;
@@ -23,10 +25,12 @@ mod tests;
 pub use authority::{AuthorityError, authorities};
 pub use authorized::{AuthorizedKey, KeyError};
 pub(crate) use certificate::validity;
+pub use facts::{FACTS, FACTS_BYTES, Fact, Facts, FactsError};
 pub use file::{FileError, KeysFile, TemplateError};
 pub use grant::{CertificateDetails, Grant, Method, Restrictions};
 pub use options::OptionError;
 pub use password::{HashError, PASSWORD_BYTES, PasswordHash, hash};
+pub use service::Service;
 
 use crate::russh::{Algorithm, Certificate, HashAlg, PublicKey};
 use authorized::{Offer, Search};
@@ -196,7 +200,7 @@ impl Users {
     /// Blocks for the time of one hash of every kind configured, whether the user exists or not;
     /// a password that is refused for its form costs nothing, for anyone.
     pub fn password(&self, user: &str, password: &[u8]) -> Verdict {
-        if password.is_empty() || password.len() >= PASSWORD_BYTES || password.contains(&0) {
+        if !password_fits(password) {
             return Verdict::Refused(Refusal::PasswordForm);
         }
         let found = self.by_name.get(user);
@@ -280,6 +284,12 @@ impl User {
         }
         search.refusal().map(Err)
     }
+}
+
+/// Whether a password is of a form that any user's could have. An empty one is not: there are
+/// services that take it for no question at all, and say yes.
+pub(crate) fn password_fits(password: &[u8]) -> bool {
+    !password.is_empty() && password.len() < PASSWORD_BYTES && !password.contains(&0)
 }
 
 /// Whether a signature of that algorithm may prove a key: not SHA-1 (`ssh-rsa`), not DSA.

@@ -3,11 +3,12 @@
 pub mod local;
 pub mod sshproxy;
 
-use crate::auth::Restrictions;
+use crate::auth::{Facts, Restrictions};
 use async_trait::async_trait;
 use auditssh_log::message::{ExitSignal, Pty, Window};
 use bytes::Bytes;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Who is logged in, as proven.
@@ -26,6 +27,9 @@ pub struct Identity {
     /// What the login may do. A backend honours the command, which runs in place of whatever is asked
     /// for and finds that in `SSH_ORIGINAL_COMMAND`, and the environment; all else is the gateway's.
     pub restrictions: Restrictions,
+    /// What services said of the user; empty for a login that none was asked about. A backend
+    /// honours as much of it as it has a place for.
+    pub facts: Arc<Facts>,
 }
 
 /// Why a backend can't serve. The text is for logs: it may tell an administrator what to change,

@@ -12,6 +12,10 @@ pub struct Counters {
     pub connections: Counter,
     /// What became of those that were let in.
     pub origins: Origins,
+    /// Questions put to the service that is asked who may log in.
+    pub service_questions: Counter,
+    /// Of these, those that it gave no answer to.
+    pub service_failures: Counter,
     /// `none` requests, by which clients ask what methods there are.
     pub none_probes: Counter,
     /// Connections refused by `limits.unauthenticated` or `limits.unauthenticatedPerSource`.

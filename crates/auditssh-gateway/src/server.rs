@@ -145,6 +145,7 @@ impl Server {
                 users,
                 backend,
                 checks: Arc::new(Semaphore::new(checks)),
+                unanswered: Arc::default(),
             },
             shutdown: CancellationToken::new(),
             hurry: CancellationToken::new(),

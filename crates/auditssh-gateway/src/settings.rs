@@ -1,6 +1,7 @@
 //! What the gateway is told, already checked: the binary makes it of the configuration.
 
 use crate::HostKey;
+use crate::auth::Service;
 use crate::geoip::Countries;
 use crate::security::Security;
 use std::net::SocketAddr;
@@ -36,6 +37,9 @@ pub struct Settings {
     /// What divides a login name into the user's and a place behind the gateway; `None` if login
     /// names are not divided.
     pub place_separator: Option<char>,
+    /// Who is asked about users that are not configured, and who of all may come in; `None` for
+    /// nobody.
+    pub service: Option<Arc<dyn Service>>,
 }
 
 impl Settings {
@@ -65,6 +69,7 @@ impl Settings {
             security: Arc::default(),
             countries: Countries::default(),
             place_separator: None,
+            service: None,
         }
     }
 

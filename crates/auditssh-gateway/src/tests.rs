@@ -9,3 +9,4 @@ mod program;
 mod record;
 mod security;
 mod server;
+mod service;

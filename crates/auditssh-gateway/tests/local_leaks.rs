@@ -38,6 +38,7 @@ async fn one(local: &Local, round: u32) {
         remote_address: "192.0.2.1:1".parse().unwrap(),
         local_address: "192.0.2.2:22".parse().unwrap(),
         restrictions: Restrictions::default(),
+        facts: std::sync::Arc::default(),
     };
     let connection = local.connect(identity).await.unwrap();
     let mut session = connection.open_session().await.unwrap();

@@ -7,6 +7,7 @@ mod check;
 mod containerssh;
 mod duration;
 mod error;
+mod ignored;
 mod one_or_many;
 mod outline;
 pub(crate) mod raw;

@@ -1,6 +1,8 @@
 //! What a login that succeeded is worth.
 
+use super::Facts;
 use std::fmt;
+use std::sync::Arc;
 
 /// Proof that a user logged in, and what the login may do. Only this module's checks make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Grant {
     pub certificate: Option<CertificateDetails>,
     /// What the login may do.
     pub restrictions: Restrictions,
+    /// What services said of the user.
+    pub facts: Arc<Facts>,
 }
 
 /// How a user was proven.
@@ -120,6 +124,7 @@ impl Grant {
             fingerprint: None,
             certificate: None,
             restrictions: Restrictions::default(),
+            facts: Arc::default(),
         }
     }
 
@@ -129,6 +134,7 @@ impl Grant {
             fingerprint: Some(fingerprint),
             certificate: None,
             restrictions,
+            facts: Arc::default(),
         }
     }
 
@@ -142,6 +148,7 @@ impl Grant {
             fingerprint: Some(fingerprint),
             certificate: Some(details),
             restrictions,
+            facts: Arc::default(),
         }
     }
 }

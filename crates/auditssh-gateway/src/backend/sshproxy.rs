@@ -30,6 +30,7 @@ pub(crate) use ports::Ports;
 
 use super::{Backend, Connection, Identity, Refused, Session};
 use crate::auth::Restrictions;
+use crate::mark::Mark;
 use crate::russh::{ClientConfig, Failure, Upstream, UpstreamChannel};
 use crate::wire::{Line, UNLIMITED};
 use async_trait::async_trait;
@@ -125,7 +126,8 @@ impl Shared {
         // Whatever ends this future ends the connection.
         let cut = CutOnDrop(Some((Arc::clone(&line), Arc::clone(&ports))));
         let check = Box::new(move |key: &Presented<'_>| trusted.check(key));
-        let connected = Upstream::connect(&config, &line, &ports, check).await;
+        let mark = Mark::new(&identity.connection_id);
+        let connected = Upstream::connect(&config, &line, mark, &ports, check).await;
         let mut upstream = connected.map_err(|failure| refused(&target, &failure))?;
         let login = login::Login {
             account: &user,

@@ -21,6 +21,7 @@ pub(crate) use issue::{Issued, Request, issue};
 pub(crate) use outcome::{Failure, Methods, Verdict};
 
 use crate::backend::sshproxy::{Ports, Presented, Secret};
+use crate::mark::Mark;
 use crate::russh::{HashAlg, PrivateKey, PublicKey};
 use crate::wire::{Line, Wire};
 use ::russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse as Interactive};
@@ -82,10 +83,11 @@ impl Upstream {
     pub(crate) async fn connect(
         config: &ClientConfig,
         line: &Arc<Line>,
+        mark: Mark,
         ports: &Arc<Ports>,
         check: Check,
     ) -> Result<Self, Failure> {
-        let wire = Wire::new(Arc::clone(line));
+        let wire = Wire::new(Arc::clone(line), mark);
         let watcher = Watcher::new(Arc::clone(ports), check);
         let handle = client::connect_stream(Arc::clone(&config.0), wire, watcher).await?;
         let ports = Arc::clone(ports);

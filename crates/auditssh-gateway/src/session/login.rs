@@ -1,11 +1,16 @@
+mod ask;
+mod check;
+
 use super::{Ended, Link, clip};
-use crate::auth::{self, Grant, Users, Verdict};
+use crate::auth::{self, Grant, Users};
 use crate::backend::{Backend, Identity};
 use crate::counters::Method;
+use crate::notice::Notice;
 use crate::russh::{Algorithm, Certificate, PublicKey};
 use crate::security::Guard;
 use crate::wire::negotiated;
 use arc_swap::ArcSwap;
+use ask::Offer;
 use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::extension;
@@ -15,8 +20,9 @@ use auditssh_log::message::{
     KeyboardInteractiveBackendError, KeyboardInteractiveChallenge, KeyboardInteractiveFailed,
     KeyboardInteractiveQuestion,
 };
+use check::Outcome;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -43,6 +49,8 @@ pub(crate) struct Door {
     pub(crate) backend: Arc<dyn Backend>,
     /// Room for checks, which are heavy.
     pub(crate) checks: Arc<Semaphore>,
+    /// Services that do not answer.
+    pub(crate) unanswered: Arc<Notice>,
 }
 
 /// The way to a login on one connection.
@@ -54,13 +62,8 @@ pub(crate) struct Login {
     begun: usize,
     /// Who was proven, and how.
     proven: Option<(String, Grant, Method)>,
-}
-
-/// The outcome of a check, in the words of the log.
-enum Outcome {
-    Granted(Grant),
-    Refused(String),
-    Failed(String),
+    /// The last key that a service would let in.
+    offer: Option<Offer>,
 }
 
 impl Login {
@@ -71,6 +74,7 @@ impl Login {
             attempts: 0,
             begun: 0,
             proven: None,
+            offer: None,
         }
     }
 
@@ -87,7 +91,8 @@ impl Login {
             password: Some(clip(password, auth::PASSWORD_BYTES).as_bytes().to_vec()),
         };
         self.link.record(Event::AuthPassword(said.clone())).await?;
-        match self.check_password(user, password.as_bytes()).await? {
+        let outcome = self.judge_password(user, password.as_bytes()).await?;
+        match self.authorize(user, outcome).await? {
             Outcome::Granted(grant) => {
                 let event = Event::AuthPasswordSuccessful(said);
                 self.granted(user, grant, Method::Password, Some(event))
@@ -119,11 +124,11 @@ impl Login {
         key: &PublicKey,
         algorithm: &Algorithm,
     ) -> Result<Answer, Ended> {
-        let until = self.floor(10);
+        let until = self.key_floor();
         self.begin()?;
         let said = self.key(user, key.to_openssh().unwrap_or_default());
         self.link.record(Event::AuthPubKey(said.clone())).await?;
-        let outcome = self.check_key(user, key, algorithm).await?;
+        let outcome = self.judge_offer(user, key, algorithm).await?;
         if matches!(outcome, Outcome::Granted(_)) || self.certifies(user).await? {
             return Ok(Answer::Accept);
         }
@@ -137,9 +142,9 @@ impl Login {
         key: &PublicKey,
         algorithm: &Algorithm,
     ) -> Result<Answer, Ended> {
-        let until = self.floor(10);
+        let until = self.key_floor();
         let said = self.key(user, key.to_openssh().unwrap_or_default());
-        let outcome = self.check_key(user, key, algorithm).await?;
+        let outcome = self.judge_proven(user, key, algorithm).await?;
         self.judge_key(user, said, outcome, until).await
     }
 
@@ -149,15 +154,9 @@ impl Login {
         user: &str,
         certificate: &Certificate,
     ) -> Result<Answer, Ended> {
-        let until = self.floor(10);
+        let until = self.key_floor();
         let said = self.key(user, certificate.to_openssh().unwrap_or_default());
-        let (name, certificate) = (self.user(user), certificate.clone());
-        let address = self.link.remote.ip();
-        let outcome = self
-            .check(user, move |users| {
-                verdict(users.certificate(&name, &certificate, address, SystemTime::now()))
-            })
-            .await?;
+        let outcome = self.check_certificate(user, certificate).await?;
         self.judge_key(user, said, outcome, until).await
     }
 
@@ -196,11 +195,11 @@ impl Login {
         });
         self.link.record(event).await?;
         let outcome = match answers.as_slice() {
-            [password] => self.check_password(user, password).await?,
+            [password] => self.judge_password(user, password).await?,
             _ => Outcome::Refused("one answer was expected".to_owned()),
         };
         let method = Method::KeyboardInteractive;
-        match outcome {
+        match self.authorize(user, outcome).await? {
             Outcome::Granted(grant) => self.granted(user, grant, method, None).await,
             Outcome::Refused(reason) => {
                 let event = Event::KeyboardInteractiveFailed(KeyboardInteractiveFailed {
@@ -237,6 +236,7 @@ impl Login {
             remote = %self.link.remote,
             method = method.name(),
             key = grant.fingerprint,
+            known_as = grant.facts.authenticated_username,
             "logged in"
         );
         self.link.logged_in.cancel();
@@ -249,6 +249,7 @@ impl Login {
             remote_address: self.link.remote,
             local_address: self.link.local,
             restrictions: guard.imposed(grant.restrictions),
+            facts: grant.facts,
         };
         self.link.connect(&self.door.backend, identity, guard);
         Ok(())
@@ -266,8 +267,9 @@ impl Login {
 
     fn handshake(&self, user: &str, grant: &Grant, method: Method) -> extension::Handshake {
         let hellos = self.link.line.hellos();
+        let known_as = grant.facts.authenticated_username.as_deref();
         extension::Handshake {
-            authenticated_username: Some(user.into()),
+            authenticated_username: Some(known_as.unwrap_or(user).into()),
             auth_method: Some(method.name().into()),
             key_fingerprint: grant.fingerprint.as_deref().map(Into::into),
             certificate: grant.certificate.as_ref().map(|certificate| {
@@ -290,7 +292,7 @@ impl Login {
         outcome: Outcome,
         until: Instant,
     ) -> Result<Answer, Ended> {
-        match outcome {
+        match self.authorize(user, outcome).await? {
             Outcome::Granted(grant) => {
                 let event = Event::AuthPubKeySuccessful(said);
                 self.granted(user, grant, Method::PublicKey, Some(event))
@@ -373,71 +375,6 @@ impl Login {
         Ok(Answer::Reject)
     }
 
-    async fn check_password(&self, user: &str, password: &[u8]) -> Result<Outcome, Ended> {
-        let (name, password) = (self.user(user), Zeroizing::new(password.to_vec()));
-        self.check(user, move |users| {
-            verdict::<auth::AuthError>(Ok(users.password(&name, &password)))
-        })
-        .await
-    }
-
-    async fn check_key(
-        &self,
-        user: &str,
-        key: &PublicKey,
-        algorithm: &Algorithm,
-    ) -> Result<Outcome, Ended> {
-        if !auth::signature_allowed(algorithm) {
-            let reason = format!("signatures of type {algorithm} are not accepted");
-            return Ok(Outcome::Refused(reason));
-        }
-        let (name, key, address) = (self.user(user), key.clone(), self.link.remote.ip());
-        self.check(user, move |users| {
-            verdict(users.public_key(&name, &key, address, SystemTime::now()))
-        })
-        .await
-    }
-
-    async fn certifies(&self, user: &str) -> Result<bool, Ended> {
-        let name = self.user(user);
-        let asked = self.blocking(move |users| users.certifies(&name)).await?;
-        Ok(asked == Ok(true))
-    }
-
-    async fn check(
-        &self,
-        user: &str,
-        check: impl FnOnce(&Users) -> Outcome + Send + 'static,
-    ) -> Result<Outcome, Ended> {
-        if user.len() > self.link.settings.limits.name_bytes {
-            let reason = "the name is too long (limits.nameBytes)";
-            return Ok(Outcome::Refused(reason.to_owned()));
-        }
-        let checked = self.blocking(check).await?;
-        Ok(checked.unwrap_or_else(Outcome::Failed))
-    }
-
-    /// Runs a check where it may block, when there is room for it.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        check: impl FnOnce(&Users) -> T + Send + 'static,
-    ) -> Result<Result<T, String>, Ended> {
-        let checks = Arc::clone(&self.door.checks);
-        let users = self.door.users.load_full();
-        self.link
-            .unless_over(async move {
-                let room = checks.acquire_owned().await;
-                let room = room.map_err(|error| error.to_string())?;
-                let checked = tokio::task::spawn_blocking(move || {
-                    let result = check(&users);
-                    drop(room);
-                    result
-                });
-                checked.await.map_err(|error| error.to_string())
-            })
-            .await
-    }
-
     fn key(&self, user: &str, key: String) -> AuthPubKey {
         AuthPubKey {
             username: self.name(user).into(),
@@ -455,6 +392,11 @@ impl Login {
         clip(user, self.link.settings.limits.name_bytes)
     }
 
+    /// When the refusal of a key may be told.
+    fn key_floor(&self) -> Instant {
+        self.floor(if self.keys_are_asked_for() { 1 } else { 10 })
+    }
+
     /// When a refusal may be told, `fraction` being what the check is cheaper than a password's.
     fn floor(&self, fraction: u32) -> Instant {
         let time: Duration = self.link.settings.limits.rejection_time;
@@ -470,12 +412,4 @@ fn is_unchecked(event: &Event) -> bool {
             | Event::AuthPubKeyBackendError(_)
             | Event::KeyboardInteractiveBackendError(_)
     )
-}
-
-fn verdict<E: ToString>(result: Result<Verdict, E>) -> Outcome {
-    match result {
-        Ok(Verdict::Granted(grant)) => Outcome::Granted(grant),
-        Ok(Verdict::Refused(refusal)) => Outcome::Refused(refusal.to_string()),
-        Err(error) => Outcome::Failed(error.to_string()),
-    }
 }

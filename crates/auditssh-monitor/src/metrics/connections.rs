@@ -9,6 +9,8 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
     let Counters {
         connections,
         origins: _,
+        service_questions,
+        service_failures,
         none_probes,
         refused_unauthenticated,
         refused_connections,
@@ -41,6 +43,16 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
             "auditssh_auth_probes",
             "Requests by which clients ask for the methods of logging in",
             none_probes,
+        ),
+        (
+            "auditssh_auth_service_questions",
+            "Questions put to the service that is asked who may log in",
+            service_questions,
+        ),
+        (
+            "auditssh_auth_service_failures",
+            "Of these questions, those that got no answer; nobody was let in by them",
+            service_failures,
         ),
         (
             "auditssh_login_timeouts",

@@ -25,10 +25,10 @@ use std::process::ExitCode;
 ///
 /// SIGTERM and SIGINT end the server gracefully: sessions are told, and given
 /// `limits.shutdownGrace`. A second one ends it at once, and kills what runs in sessions. With a
-/// configuration, SIGHUP reads the configuration again: users, trusted authorities, host keys,
-/// banner, filters and limits of new connections are taken from it. If anything is wrong with it, all
-/// stays as it was. SIGUSR1 has the server log what happened how often since its start, as it does at
-/// its end: connections, logins, refusals, failures, logs, uploads; what is zero is left out.
+/// configuration, SIGHUP reads the configuration again: users, trusted authorities, webhooks, host
+/// keys, banner, filters and limits of new connections are taken from it. If anything is wrong with
+/// it, all stays as it was. SIGUSR1 has the server log what happened how often since its start, as it
+/// does at its end: connections, logins, refusals, failures, logs, uploads; what is zero is left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration; without it the embedded default is used

@@ -26,6 +26,9 @@ pub(crate) const SHUTDOWN_TIMEOUT: Bounds<Span> = Bounds::new(NO_TIME, HOUR);
 /// For 100 years.
 pub(crate) const RETAINED_DAYS: Bounds<u32> = Bounds::new(0, 36_500);
 
+pub(crate) const HTTP_TIMEOUT: Bounds<Span> = Bounds::new(Span::from_millis(100), MINUTE);
+pub(crate) const AUTH_TIMEOUT: Bounds<Span> = Bounds::new(Span::from_millis(100), HOUR);
+
 pub(crate) const CLIENT_ALIVE_INTERVAL: Bounds<Span> = Bounds::new(SECOND, DAY).or_zero();
 pub(crate) const CLIENT_ALIVE_COUNT_MAX: Bounds<usize> = Bounds::new(1, 1000);
 pub(crate) const REKEY_LIMIT: Bounds<Size> = Bounds::new(Size::mebibytes(1), Size::gibibytes(1));

@@ -2,6 +2,7 @@
 //! than one value, or a file.
 
 mod audit;
+mod auth;
 mod geoip;
 mod limits;
 mod local;
@@ -27,8 +28,10 @@ use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
+use auditssh_webhook::Webhooks;
 use report::Report;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A configuration that can be served.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) backend: Backend,
     /// What divides login names into the user and a place behind the backend.
     pub(crate) place_separator: Option<char>,
+    /// Who is asked about users that are not configured; `None` for nobody.
+    pub(crate) webhooks: Option<Arc<Webhooks>>,
     pub(crate) log: Log,
     pub(crate) monitor: Monitor,
 }
@@ -83,6 +88,8 @@ impl Config {
             Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
             None => (Backend::Local(local), None),
         };
+        let webhooks = auth::check(&raw.auth, &mut report);
+        auth::check_config_server(&raw.configserver, &mut report);
         let users = users::check(&raw, &mut report);
         let monitor = metrics::check(&raw, &ssh.listen, &mut report);
         log::check(&raw.log, &mut report);
@@ -99,6 +106,7 @@ impl Config {
             users,
             backend,
             place_separator,
+            webhooks,
             log,
             monitor,
         };

@@ -4,7 +4,10 @@
 //! `docs/configuration.md`.
 
 mod audit;
+mod auth;
+mod configserver;
 mod geoip;
+mod http;
 mod limits;
 mod local;
 mod log;
@@ -16,7 +19,13 @@ mod sshproxy;
 mod user;
 
 pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
+pub(crate) use auth::{
+    Auth, GssapiMeans, KeyboardInteractiveMeans, Password, PasswordMeans, Webhook, WebhookMeans,
+    WebhookMethod,
+};
+pub(crate) use configserver::ConfigServer;
 pub(crate) use geoip::{GeoIp, Provider};
+pub(crate) use http::TlsVersion;
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
@@ -36,8 +45,8 @@ use std::collections::BTreeMap;
 /// Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds; sizes are
 /// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
-/// `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is wrong, all
-/// stays as it was.
+/// `auth`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
+/// wrong, all stays as it was.
 /// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `metrics`, `health`, `ssh.listen`,
 /// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -53,6 +62,12 @@ pub(crate) struct Raw {
     /// A YAML file with further users: a map of the same form as `users`. A name may stand in one
     /// of the two only.
     pub(crate) users_file: Option<At<String>>,
+    /// Who is asked about users that do not stand in `users`, and who of all may come in: webhooks in
+    /// ContainerSSH's form, see [webhooks.md](webhooks.md). Without any, only `users` log in.
+    pub(crate) auth: Auth,
+    /// ContainerSSH's server of a configuration for each connection, which is not asked in this
+    /// version. The block is taken as long as its `url` is empty.
+    pub(crate) configserver: ConfigServer,
     /// What stands behind the server.
     pub(crate) backend: At<Backend>,
     /// The backend `local`: programs run on the machine itself.

@@ -1,5 +1,5 @@
-//! The environment of a program: what the client asked for and may set, what sshd sets, and what
-//! the key sets, each later one in place of an earlier.
+//! The environment of a program: what the client asked for and may set, what sshd sets, what the
+//! key sets, and what services set, each later one in place of an earlier.
 
 use super::account::Account;
 use crate::auth::source::glob;
@@ -93,6 +93,9 @@ impl Environment {
         }
         for (name, value) in &identity.restrictions.environment {
             set(name, value.into());
+        }
+        for (name, fact) in &identity.facts.environment {
+            set(name, fact.value.as_str().into());
         }
         if let Some(command) = circumstances.original_command {
             set("SSH_ORIGINAL_COMMAND", OsString::from_vec(command.to_vec()));

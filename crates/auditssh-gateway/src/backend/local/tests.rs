@@ -30,6 +30,7 @@ fn identity(user: &str) -> Identity {
         remote_address: "192.0.2.7:40000".parse().unwrap(),
         local_address: "[::ffff:198.51.100.1]:2222".parse().unwrap(),
         restrictions: Restrictions::default(),
+        facts: std::sync::Arc::default(),
     }
 }
 

@@ -110,6 +110,7 @@ mod tests {
             remote_address: "127.0.0.1:1".parse().unwrap(),
             local_address: "127.0.0.1:2".parse().unwrap(),
             restrictions: Restrictions::default(),
+            facts: std::sync::Arc::default(),
         }
     }
 

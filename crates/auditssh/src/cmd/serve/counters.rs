@@ -27,6 +27,8 @@ fn of_gateway(counters: &gateway::Counters) {
     let gateway::Counters {
         connections,
         origins: _,
+        service_questions,
+        service_failures,
         none_probes,
         refused_unauthenticated,
         refused_connections,
@@ -43,6 +45,8 @@ fn of_gateway(counters: &gateway::Counters) {
         connections = count(connections),
         logins = some(counters.logins()),
         auth_failures = some(counters.auth_failures()),
+        service_questions = count(service_questions),
+        service_failures = count(service_failures),
         none_probes = count(none_probes),
         failed_handshakes = some(counters.failed_handshakes()),
         refused_unauthenticated = count(refused_unauthenticated),

@@ -74,6 +74,7 @@ impl Demo {
             users: Users::new([(USER.to_owned(), user)], Vec::new())?,
             backend: Backend::Local(local),
             place_separator: None,
+            webhooks: None,
             log: Log::default(),
             monitor: Monitor::default(),
         };

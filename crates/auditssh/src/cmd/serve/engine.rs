@@ -66,6 +66,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         config.security,
         config.countries,
         config.place_separator,
+        config.webhooks,
     );
     let users = Arc::new(ArcSwap::from_pointee(config.users));
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -4,12 +4,14 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_gateway::auth::Service;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
 use auditssh_log::codec;
+use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
 use std::sync::Arc;
 
@@ -65,6 +67,7 @@ pub(super) fn gateway(
     security: Security,
     countries: Countries,
     place_separator: Option<char>,
+    webhooks: Option<Arc<Webhooks>>,
 ) -> Settings {
     Settings {
         listen: ssh.listen,
@@ -78,6 +81,7 @@ pub(super) fn gateway(
         security: Arc::new(security),
         countries,
         place_separator,
+        service: webhooks.map(|webhooks| webhooks as Arc<dyn Service>),
     }
 }
 

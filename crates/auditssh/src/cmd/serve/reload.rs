@@ -62,7 +62,7 @@ impl Reload {
         match taken {
             Ok(()) => tracing::info!(
                 file = %self.file.display(),
-                "reloaded: users, authorities, host keys and settings of new connections"
+                "reloaded: users, authorities, webhooks, host keys and settings of new connections"
             ),
             Err(error) => tracing::error!("not reloaded, all stays as it was: {error:#}"),
         }
@@ -78,6 +78,7 @@ impl Reload {
             config.security,
             config.countries,
             config.place_separator,
+            config.webhooks,
         ))?;
         self.users.store(Arc::new(config.users));
         for (file, warning) in loaded.warnings {

@@ -197,19 +197,19 @@ fn one_of(
         }
         (Some(text), None) => Some(s3::Secret::Text(Zeroizing::new(text.expose().to_owned()))),
         (None, Some(file)) => {
-            check_secret_file(file, report);
+            check_secret_file(file, Path::new(&file.value), report);
             Some(s3::Secret::File((&file.value).into()))
         }
         (None, None) => None,
     }
 }
 
-fn check_secret_file(file: &At<String>, report: &mut Report) {
-    let path = Path::new(&file.value);
+/// Warns of a file that others can read, or tells why it can't be.
+pub(super) fn check_secret_file<T>(at: &At<T>, path: &Path, report: &mut Report) {
     match std::fs::metadata(path) {
-        Err(error) => report.fault(file, format!("{}: {error}", path.display())),
+        Err(error) => report.fault(at, format!("{}: {error}", path.display())),
         Ok(status) if status.mode() & 0o007 != 0 => report.warn(
-            file,
+            at,
             format!(
                 "{}: the secret can be read by everyone; `chmod 0600` it",
                 path.display()

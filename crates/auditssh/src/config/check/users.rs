@@ -34,7 +34,7 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Users> {
             }
         }
     }
-    if users.is_empty() {
+    if users.is_empty() && !raw.auth.is_asked() {
         report.warn_of_file("no `users` are configured: nobody can log in");
     }
     if !report.faults.is_empty() {

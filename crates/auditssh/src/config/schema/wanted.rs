@@ -38,7 +38,15 @@ impl<'a> Wanted<'a> {
 
     /// Whether a text, a number or the like may stand there.
     pub(crate) fn is_scalar(&self) -> bool {
-        !self.is_map() && (!self.is_list() || has_type(self.schema, "string"))
+        let either = ["string", "boolean"].map(|kind| has_type(self.schema, kind));
+        !self.is_map() && !self.is_list() || either.contains(&true)
+    }
+
+    /// Whether it does not matter what stands there.
+    pub(crate) fn is_anything(&self) -> bool {
+        self.schema
+            .as_object()
+            .is_some_and(serde_json::Map::is_empty)
     }
 
     /// The keys of a block.
@@ -95,6 +103,7 @@ impl fmt::Display for Wanted<'_> {
         let text = match words.as_slice() {
             [only] => return write!(f, "`{only}` is wanted"),
             [_, ..] => return write!(f, "one of {} is wanted", words.join(", ")),
+            [] if self.is_map() && is("boolean") => "a map, or true or false, is wanted",
             [] if self.is_map() => "a map of keys and values is wanted; an empty one is {}",
             [] if self.is_list() && is("string") => "a text or a list of texts is wanted",
             [] if self.is_list() => "a list is wanted; an empty one is []",

@@ -1,0 +1,136 @@
+//! One request of HTTP/1.1 on a connection of its own: nothing is kept that could have gone stale,
+//! and to drop the future is to hang up.
+
+use crate::failure::Failure;
+use crate::tls::Trust;
+use crate::url::Url;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+/// Bytes of the longest answer that is taken.
+pub const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Bytes of the longest head of an answer.
+const HEAD_BYTES: usize = 64 * 1024;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Makes requests of one server.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) url: Url,
+    /// `None` for what is not encrypted.
+    pub(crate) trust: Option<Trust>,
+    /// How long one request may take, from the name's look-up to the last byte of the answer.
+    pub(crate) timeout: Duration,
+}
+
+impl Client {
+    /// Posts JSON to a path below the URL; the answer, if its status is 200.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let timeout = timeout.min(self.timeout);
+        let exchange = tokio::time::timeout(timeout, self.connect_and_post(path, body));
+        exchange.await.map_err(|_| Failure::Timeout(timeout))?
+    }
+
+    async fn connect_and_post(
+        &self,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let request = self.request(path, body)?;
+        let tcp = TcpStream::connect((self.url.host.as_str(), self.url.port))
+            .await
+            .map_err(Failure::Connect)?;
+        // It only costs time where it fails.
+        let _ = tcp.set_nodelay(true);
+        match &self.trust {
+            None => exchange(tcp, request).await,
+            Some(trust) => {
+                let tls = trust.connect(&self.url.host, tcp).await;
+                exchange(tls.map_err(Failure::Tls)?, request).await
+            }
+        }
+    }
+
+    fn request(&self, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
+        Request::post(self.url.target(path))
+            .header(HOST, &self.url.authority)
+            .header(USER_AGENT, "AuditSSH")
+            .header(CONTENT_TYPE, JSON)
+            .header(ACCEPT, JSON)
+            .header(CONNECTION, "close")
+            .body(Full::new(body))
+            .map_err(|error| Failure::Malformed(error.to_string()))
+    }
+}
+
+async fn exchange<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> Result<Zeroizing<Vec<u8>>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut sender, connection) = http1::Builder::new()
+        // The body is sent from where it lies and wiped there, not copied into a buffer.
+        .writev(true)
+        .max_buf_size(HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Failure::of_exchange(&error))?;
+    let answer = async {
+        let answer = sender.send_request(request).await;
+        read(answer.map_err(|error| Failure::of_exchange(&error))?).await
+    };
+    // Both sides of one task. What ends the connection is told to the side that waits.
+    let driven = async {
+        let _ = connection.await;
+        std::future::pending::<Infallible>().await
+    };
+    let (answer, driven) = (pin!(answer), pin!(driven));
+    tokio::select! {
+        answer = answer => answer,
+        never = driven => match never {},
+    }
+}
+
+async fn read(answer: Response<Incoming>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match answer.status() {
+        StatusCode::OK => {}
+        status if status.is_redirection() => return Err(Failure::Redirect(status.as_u16())),
+        status => return Err(Failure::Status(status.as_u16())),
+    }
+    let mut body = answer.into_body();
+    let told = body.size_hint().exact().unwrap_or(0);
+    let told = usize::try_from(told).unwrap_or(usize::MAX);
+    if told > ANSWER_BYTES {
+        return Err(Failure::TooLarge);
+    }
+    let mut whole = Zeroizing::new(Vec::with_capacity(told));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::of_exchange(&error))?;
+        if let Ok(data) = frame.into_data() {
+            if whole.len() + data.len() > ANSWER_BYTES {
+                return Err(Failure::TooLarge);
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole)
+}

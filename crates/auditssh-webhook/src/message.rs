@@ -1,0 +1,9 @@
+//! What webhooks are asked and what they answer, in ContainerSSH's JSON.
+
+mod answer;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use answer::read;
+pub(crate) use request::request;
