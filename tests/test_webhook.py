@@ -299,6 +299,17 @@ def test_a_client_certificate_that_is_wanted(make_server, make_webhook, authorit
     assert webhook.requests == []
 
 
+def test_an_older_version_of_tls_is_spoken_where_it_is_allowed(make_server, make_webhook, authority):
+    webhook = make_webhook(authority.issue("server"), old=True)
+    webhook.replies(YES)
+    trust = {"cacert": str(authority.file)}
+    server = make_server(auth=asking(webhook, "password", **trust)).start()
+    assert ask(server, "password", "any", user="carol").returncode == 255
+    assert "TLS" in server.log().only(PASSWORD_UNANSWERED)["reason"]
+    server = make_server(auth=asking(webhook, "password", **trust, tlsVersion="1.2")).start()
+    assert ask(server, "password", "any", user="carol").returncode == 0
+
+
 # Keys.
 
 

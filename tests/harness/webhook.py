@@ -55,7 +55,10 @@ YES, NO = says(True), says(False)
 class Webhook:
     """Serves until it is closed. `answer` is called for each request and gives the reply."""
 
-    def __init__(self, certificate: tuple[Path, Path] | None = None, clients: Path | None = None):
+    def __init__(
+        self, certificate: tuple[Path, Path] | None = None, clients: Path | None = None, *, old: bool = False
+    ):
+        """With a certificate it speaks TLS, 1.2 only if it is old, and asks for one of `clients`."""
         self.requests: list[Request] = []
         self.faults: list[str] = []
         self.gone = threading.Event()
@@ -87,6 +90,8 @@ class Webhook:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
+            if old:
+                context.maximum_version = ssl.TLSVersion.TLSv1_2
             if clients:
                 context.load_verify_locations(clients)
                 context.verify_mode = ssl.CERT_REQUIRED

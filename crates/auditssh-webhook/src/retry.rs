@@ -1,5 +1,8 @@
 //! A request that is made again until it is answered or its time is over.
 
+#[cfg(test)]
+mod tests;
+
 use crate::client::Client;
 use crate::failure::Failure;
 use bytes::Bytes;
@@ -53,25 +56,4 @@ pub(crate) async fn ask<T>(
 fn wait(before: u32) -> Duration {
     let most = FIRST.saturating_mul(1 << before.min(16)).min(LONGEST);
     most / 2 + (most / 2).mul_f64(rand::random_range(0.0..=1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_a_limit() {
-        for (before, most) in [
-            (0, 250),
-            (1, 500),
-            (3, 2_000),
-            (6, 10_000),
-            (u32::MAX, 10_000),
-        ] {
-            for _ in 0..100 {
-                let wait = wait(before).as_millis();
-                assert!((most / 2..=most).contains(&wait), "{before}: {wait}");
-            }
-        }
-    }
 }
