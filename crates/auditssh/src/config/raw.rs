@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
 /// `ssh`, `limits` and `geoip` then hold for new connections; if anything is wrong, all stays as
 /// it was.
+/// So do renewed certificates of `metrics` and `health`, in the same files.
 /// Changes of `audit`, `backend`, `local`, `log`, `metrics`, `health`, `ssh.listen`, `limits.connections` and
 /// `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration is read again.
 
+use super::monitor::Renewals;
 use super::notify::{State, notify};
 use super::parts;
 use crate::config::{Config, Loaded};
@@ -34,6 +35,7 @@ pub(super) struct Reload {
     shown: Value,
     users: Arc<ArcSwap<Users>>,
     terms: Arc<Terms>,
+    renewals: Renewals,
 }
 
 impl Reload {
@@ -42,12 +44,14 @@ impl Reload {
         shown: Value,
         users: Arc<ArcSwap<Users>>,
         terms: Arc<Terms>,
+        renewals: Renewals,
     ) -> Self {
         Self {
             file,
             shown,
             users,
             terms,
+            renewals,
         }
     }
 
@@ -77,6 +81,7 @@ impl Reload {
             config.countries,
         ))?;
         self.users.store(Arc::new(config.users));
+        self.renewals.renew(config.monitor);
         for (file, warning) in loaded.warnings {
             tracing::warn!("{}:{warning}", file.display());
         }
