@@ -353,6 +353,25 @@ def test_over_tls_only_who_has_a_certificate_is_served(make_watched, tmp_path):
     assert ask(server.health, "/", context=context()).body == "ok"
     with pytest.raises(ssl.SSLError):
         ask(server.health, "/", context=context(most=ssl.TLSVersion.TLSv1_2))
+    # A renewed certificate takes the place of the old one; half of one does not.
+    renewed = tmp_path / "renewed"
+    renewed.mkdir()
+    certificate(renewed, "server", certificate(renewed, "authority"))
+    (tmp_path / "server.pem").write_bytes((renewed / "server.pem").read_bytes())
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: "not reloaded" in server.said(), what="the refusal")
+    assert ask(server.health, "/", context=context()).body == "ok"
+    (tmp_path / "server.key").write_bytes((renewed / "server.key").read_bytes())
+    server.config["health"]["key"] = str(tmp_path / "server.key")
+    server.config["metrics"] |= {"key": str(tmp_path / "server.key")}
+    server.config_file.write_text(json.dumps(server.config))
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: " reloaded: " in server.said(), what="the reload")
+    with pytest.raises(ssl.SSLError):
+        ask(server.health, "/", context=context())
+    (tmp_path / "authority.pem").write_bytes((renewed / "authority.pem").read_bytes())
+    assert ask(server.health, "/", context=context()).body == "ok"
+
     # No handshake goes on for ever, and none keeps others out.
     idle = [socket.create_connection(("127.0.0.1", server.health)) for _ in range(40)]
     assert ask(server.health, "/", context=context()).body == "ok"

@@ -14,5 +14,5 @@ mod tls;
 pub use health::{Health, NotReady};
 pub use metrics::Metrics;
 pub use page::{Answer, Page};
-pub use server::{ListenError, Server};
+pub use server::{ListenError, Renewal, Server};
 pub use tls::{Tls, TlsError, TlsSettings, TlsVersion};

@@ -3,6 +3,7 @@
 use crate::http;
 use crate::page::Page;
 use crate::tls::Tls;
+use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -45,8 +46,21 @@ fn remedy(reason: &io::Error) -> &'static str {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<Tls>,
+    tls: Option<Arc<ArcSwap<Tls>>>,
     page: Arc<dyn Page>,
+}
+
+/// Puts a renewed certificate in the place of the one that a server has.
+#[derive(Clone, Debug)]
+pub struct Renewal(Option<Arc<ArcSwap<Tls>>>);
+
+impl Renewal {
+    /// New connections are served by it. A server without TLS stays without.
+    pub fn renew(&self, tls: Tls) {
+        if let Some(current) = &self.0 {
+            current.store(Arc::new(tls));
+        }
+    }
 }
 
 impl Server {
@@ -61,7 +75,7 @@ impl Server {
         Ok(Self {
             address: listener.local_addr().map_err(fail)?,
             listener,
-            tls,
+            tls: tls.map(|tls| Arc::new(ArcSwap::from_pointee(tls))),
             page,
         })
     }
@@ -76,6 +90,11 @@ impl Server {
         self.tls.is_some()
     }
 
+    /// By which its certificate can be renewed while it runs.
+    pub fn renewal(&self) -> Renewal {
+        Renewal(self.tls.clone())
+    }
+
     /// Serves until `end`. Nothing that happens to it or its clients ends it before.
     pub async fn run(self, end: CancellationToken) {
         let mut crowd = Crowd::default();
@@ -85,7 +104,10 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, _)) => crowd.admit(tcp, self.tls.clone(), Arc::clone(&self.page)),
+                Ok((tcp, _)) => {
+                    let tls = self.tls.as_ref().map(|tls| Tls::clone(&tls.load()));
+                    crowd.admit(tcp, tls, Arc::clone(&self.page));
+                }
                 Err(error) => {
                     tracing::debug!(%error, address = %self.address, "accepting failed");
                     tokio::time::sleep(PAUSE).await;

@@ -46,7 +46,8 @@ use std::collections::BTreeMap;
 /// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
 /// `auth`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
-/// wrong, all stays as it was.
+/// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
+/// files.
 /// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `metrics`, `health`, `ssh.listen`,
 /// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]

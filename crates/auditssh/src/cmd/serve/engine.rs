@@ -88,7 +88,14 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         }
         let reload = match origin {
             Origin::File { file, shown } => {
-                Some(Reload::new(file.to_owned(), shown, users, server.terms()))
+                let renewals = monitoring.renewals();
+                Some(Reload::new(
+                    file.to_owned(),
+                    shown,
+                    users,
+                    server.terms(),
+                    renewals,
+                ))
             }
             Origin::Embedded(greeting) => {
                 greet(greeting, &server, known.as_ref())?;

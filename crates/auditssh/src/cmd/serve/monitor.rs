@@ -4,7 +4,7 @@ use crate::config::{Http, Monitor};
 use anyhow::Context;
 use auditssh_archive::Archive;
 use auditssh_gateway as gateway;
-use auditssh_monitor::{Health, Metrics, Page, Server};
+use auditssh_monitor::{Health, Metrics, Page, Renewal, Server};
 use auditssh_s3::Uploader;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -13,7 +13,29 @@ use tokio_util::sync::CancellationToken;
 /// What is served, for as long as it lives.
 pub(super) struct Monitoring {
     health: Arc<Health>,
+    renewals: Renewals,
     _servers: JoinSet<()>,
+}
+
+/// Where renewed certificates go.
+#[derive(Clone, Default)]
+pub(super) struct Renewals {
+    metrics: Option<Renewal>,
+    health: Option<Renewal>,
+}
+
+impl Renewals {
+    /// Takes the certificates of a configuration that was read again.
+    pub(super) fn renew(&self, settings: Monitor) {
+        for (renewal, http) in [
+            (&self.metrics, settings.metrics),
+            (&self.health, settings.health),
+        ] {
+            if let (Some(renewal), Some(tls)) = (renewal, http.and_then(|http| http.tls)) {
+                renewal.renew(tls);
+            }
+        }
+    }
 }
 
 impl Monitoring {
@@ -25,25 +47,27 @@ impl Monitoring {
         uploads: Option<Arc<Uploader>>,
     ) -> anyhow::Result<Self> {
         let health = Health::new(archive.clone());
-        let mut servers = JoinSet::new();
+        let (mut servers, mut renewals) = (JoinSet::new(), Renewals::default());
         if let Some(http) = settings.health {
-            serve(
-                &mut servers,
-                http,
-                "health",
-                Arc::clone(&health) as Arc<dyn Page>,
-            )?;
+            let page = Arc::clone(&health) as Arc<dyn Page>;
+            renewals.health = Some(serve(&mut servers, http, "health", page)?);
         }
         if let Some(http) = settings.metrics {
             let version = env!("CARGO_PKG_VERSION");
             let (archive, health) = (archive.clone(), Arc::clone(&health));
             let page = Metrics::new(settings.path, version, gateway, archive, uploads, health);
-            serve(&mut servers, http, "metrics", Arc::new(page))?;
+            renewals.metrics = Some(serve(&mut servers, http, "metrics", Arc::new(page))?);
         }
         Ok(Self {
             health,
+            renewals,
             _servers: servers,
         })
+    }
+
+    /// Where renewed certificates go.
+    pub(super) fn renewals(&self) -> Renewals {
+        self.renewals.clone()
     }
 
     /// The server ends: nobody is to be sent here any more.
@@ -57,10 +81,11 @@ fn serve(
     http: Http,
     what: &str,
     page: Arc<dyn Page>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Renewal> {
     let server = Server::bind(http.listen, http.tls, page).context(http.key)?;
     let scheme = if server.is_secure() { "https" } else { "http" };
     tracing::info!(address = %server.address(), scheme, "serving {what}");
+    let renewal = server.renewal();
     servers.spawn(server.run(CancellationToken::new()));
-    Ok(())
+    Ok(renewal)
 }

@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration is read again.
 
+use super::monitor::Renewals;
 use super::notify::{State, notify};
 use super::parts;
 use crate::config::{Config, Loaded};
@@ -35,6 +36,7 @@ pub(super) struct Reload {
     shown: Value,
     users: Arc<ArcSwap<Users>>,
     terms: Arc<Terms>,
+    renewals: Renewals,
 }
 
 impl Reload {
@@ -43,12 +45,14 @@ impl Reload {
         shown: Value,
         users: Arc<ArcSwap<Users>>,
         terms: Arc<Terms>,
+        renewals: Renewals,
     ) -> Self {
         Self {
             file,
             shown,
             users,
             terms,
+            renewals,
         }
     }
 
@@ -81,6 +85,7 @@ impl Reload {
             config.webhooks,
         ))?;
         self.users.store(Arc::new(config.users));
+        self.renewals.renew(config.monitor);
         for (file, warning) in loaded.warnings {
             tracing::warn!("{}:{warning}", file.display());
         }
