@@ -384,6 +384,31 @@ def test_a_server_that_writes_to_nobody(make_proxy, make_fake):
     assert server.memory() - before < 96 * MIB
 
 
+def test_a_server_that_keeps_to_no_window(make_proxy, make_fake):
+    """It sends far more than it is granted, while the client does not read."""
+    count = 128 * MIB
+
+    async def floods(process):
+        process.channel._send_window = 2**40
+        for _ in range(count // 65536):
+            process.stdout.write(b"x" * 65536)
+            await asyncio.sleep(0)
+        fake.sent = True
+        process.exit(0)
+
+    fake = make_fake(process=floods, sent=False)
+    server = make_proxy(fake).start()
+    before, most = server.memory(), 0
+    client = subprocess.Popen([*server.ssh(), "hello"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    until(lambda: fake.sent, 60, "all is sent")
+    got = 0
+    while piece := client.stdout.read(MIB):
+        most = max(most, server.memory())
+        got += len(piece)
+    assert (client.wait(60), got) == (0, count)
+    assert most - before < 64 * MIB
+
+
 def test_a_server_that_answers_no_request(make_proxy, make_fake):
     async def never(process):
         await asyncio.sleep(600)

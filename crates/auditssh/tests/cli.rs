@@ -418,7 +418,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "backend: {local: {}}",
-        "1:10: `backend`: a map stands here where `local` is wanted",
+        "1:10: `backend`: a map stands here where one of local, sshproxy is wanted",
     ),
     (
         "local: {subsystems: [sftp]}",

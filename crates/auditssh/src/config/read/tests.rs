@@ -45,7 +45,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
         ),
         (
             "backend: docker\n",
-            "1:10: `backend`: unknown value `docker`; known here: local",
+            "1:10: `backend`: unknown value `docker`; known here: local, sshproxy",
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");
@@ -121,7 +121,7 @@ fn a_value_of_another_kind_is_named_with_what_is_wanted() {
         ),
         (
             "backend: [local]",
-            "1:10: `backend`: a list stands here where `local` is wanted",
+            "1:10: `backend`: a list stands here where one of local, sshproxy is wanted",
         ),
         (
             "audit: {s3: logs}",
