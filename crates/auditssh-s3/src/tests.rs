@@ -6,6 +6,7 @@ mod faults;
 mod kills;
 mod live;
 mod odd;
+mod outage;
 
 use crate::board::Board;
 use crate::context::Context;
