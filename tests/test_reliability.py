@@ -70,6 +70,7 @@ def test_slow_syncs_end_no_session_and_hold_up_nobody_else(options):
         # Each request that is never answered takes half a minute: those are for the night.
         ("faults", "--requests", "200", "--holes", "0"),
         ("crowd", "--logs", "40", "--largest", "30"),
+        ("live", "--logs", "40", "--largest", "30"),
     ],
     ids=lambda options: options[0],
 )

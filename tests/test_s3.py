@@ -268,13 +268,7 @@ def test_logs_in_a_bucket_are_listed_and_read(make_s3_server, bucket, proxy, sea
     year = datetime.datetime.now(datetime.UTC).year
     assert all(key.startswith(f"logs/{year}/alice/") for key in keys), keys
     server.stop()
-    server.config["audit"]["s3"] |= {
-        "accessKey": seaweed.reader.access,
-        "secretKey": seaweed.reader.secret,
-        "endpoint": seaweed.endpoint,
-    }
-    server.config_file.write_text(json.dumps(server.config))
-    options = ("--config", server.config_file)
+    options = ("--config", as_reader(server, seaweed))
     lines = program.run("list", "--json", *options, f"s3://{bucket.name}/logs/").stdout.decode().splitlines()
     rows = [json.loads(line) for line in lines]
     assert {row["id"] for row in rows} == {key.rpartition("/")[2] for key in keys}
@@ -441,6 +435,87 @@ def test_a_clock_that_is_off_costs_no_log(make_s3_server, moto, tmp_path):
         server.kill()
     finally:
         front.close()
+
+
+def test_a_damaged_log_is_uploaded_as_it_is_and_told(make_s3_server, bucket, proxy, seaweed):
+    proxy.down = "reset"
+    server = make_s3_server(bucket, proxy.endpoint, settings={"metadata": {"username": True}}).start()
+    client = session(server, f"{random_bytes(2 << 20)}; exec cat")
+    client.stdout.read(2 << 20)
+    until(lambda: server.files()[0].stat().st_size > 1 << 20, what="a good part is sealed")
+    server.kill()
+    client.communicate(timeout=60)
+    (log,) = server.files()
+    damaged = bytearray(log.read_bytes())
+    damaged[200_000] ^= 1
+    log.write_bytes(damaged)
+    tails = sorted(f.read_bytes() for f in server.audit.iterdir() if ".tail" in f.name)
+    proxy.down = None
+    server.start()
+    until(lambda: not staged(server), timeout=60, what="nothing is left on the machine")
+    assert "ERROR" in server.said() and "a log is damaged" in server.said()
+    assert bucket.get(log.name) == damaged
+    aside = [f"{log.name}.damaged{number}" for number in range(len(tails))]
+    assert bucket.keys() == [log.name, *aside] and sorted(bucket.get(key) for key in aside) == tails
+    for key in aside:
+        head = bucket.head(key)
+        assert head["ContentType"] == "application/octet-stream" and head["Metadata"]["username"] == "alice"
+    server.process.send_signal(signal.SIGUSR1)
+    until(lambda: "damaged=1" in server.said() and f"damaged={len(tails)}" in server.said(), what="it is counted")
+    server.stop()
+    options = ("--config", as_reader(server, seaweed))
+    (row,) = program.run("list", "--json", *options, f"s3://{bucket.name}").stdout.decode().splitlines()
+    row = json.loads(row)
+    assert (row["id"], row["state"], len(row["setAside"])) == (log.name, "altered", len(tails))
+    verified = program.run("verify", *options, f"s3://{bucket.name}/{log.name}", check=False)
+    assert verified.returncode == 2 and b"damaged0" in verified.stdout
+
+
+def test_a_session_that_goes_on_in_another_log_keeps_its_name(make_s3_server, bucket, proxy, seaweed):
+    """Every sync fails for a while: what the log holds is not trusted any more."""
+    settings = {"metadata": {"username": True, "ip": True}}
+    server = make_s3_server(bucket, proxy.endpoint, settings=settings)
+    server.config["audit"] |= {"sync": "always", "onFailure": "continue"}
+    server.start()
+    client = session(server, "exec cat")
+    command = ["strace", "-f", "-qq", "-p", str(server.process.pid), "-o", "/dev/null"]
+    command += ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"]
+    tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        # One that is echoed before strace is attached is none the worse.
+        until(lambda: echo(client, b"lost\n") and "unrecorded" in server.said(), timeout=60, what="a sync fails")
+    finally:
+        tracer.terminate()
+        tracer.wait(30)
+    until(lambda: "a session goes on in another log" in server.said(), timeout=60, what="another log")
+    assert echo(client, b"kept\n")
+    client.communicate(timeout=60)
+    first, second = bucket.wait(2)
+    metadata = bucket.head(first)["Metadata"]
+    assert metadata == bucket.head(second)["Metadata"]
+    assert (metadata["authenticated"], metadata["username"], metadata["ip"]) == ("true", "alice", "127.0.0.1")
+    server.stop()
+    options = ("--config", as_reader(server, seaweed))
+    rows = program.run("list", "--json", *options, f"s3://{bucket.name}").stdout.decode().splitlines()
+    assert [json.loads(row)["user"] for row in rows] == ["alice"] * 2
+
+
+def echo(client: subprocess.Popen, line: bytes) -> bool:
+    """Whether a line comes back."""
+    client.stdin.write(line)
+    client.stdin.flush()
+    return client.stdout.readline() == line
+
+
+def as_reader(server, seaweed):
+    """The server's configuration, with credentials that may read."""
+    server.config["audit"]["s3"] |= {
+        "accessKey": seaweed.reader.access,
+        "secretKey": seaweed.reader.secret,
+        "endpoint": seaweed.endpoint,
+    }
+    server.config_file.write_text(json.dumps(server.config))
+    return server.config_file
 
 
 @pytest.mark.timeout(300)

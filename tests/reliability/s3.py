@@ -3,7 +3,8 @@
 
     s3.py faults [--requests 300] [--share 0.3]    so many requests, a share of them harmed
     s3.py kills [--each 2]                         SIGKILL in every state of an upload
-    s3.py crowd [--logs 500] [--largest 60]        logs of 1 KiB to so many MiB, all at once
+    s3.py crowd [--logs 500] [--largest 60]        logs of 1 KiB to so many MiB that wait at the start
+    s3.py live [--logs 500] [--largest 60]         as many sessions, all alive, that end at once
 
 Real sessions leave logs of known content; a SeaweedFS of the run's own gets them. At the end every
 log must be in the bucket once, whole by `verify`, with the bytes that its client saw, no upload may
@@ -41,6 +42,8 @@ class Client:
     def __init__(self, site: "Site", size: int):
         self.token = site.token()
         self.digest, self.length = hashlib.sha256(), 0
+        self.wanted = len(self.token) + size + 2  # with the ends of two lines
+        self.begun = threading.Event()
         command = f"echo {self.token}; head -c {size} /dev/urandom; echo; cat"
         line = [*site.server.ssh(), command]
         self.process = subprocess.Popen(
@@ -53,6 +56,13 @@ class Client:
         while chunk := self.process.stdout.read1(MIB):
             self.digest.update(chunk)
             self.length += len(chunk)
+            self.begun.set()
+        self.begun.set()
+
+    def is_idle(self) -> bool:
+        """Whether it has seen everything that it asked for, and still runs."""
+        assert self.process.poll() is None, f"a session ended by itself, with {self.process.returncode}"
+        return self.length == self.wanted
 
     def end(self) -> None:
         self.process.stdin.close()
@@ -72,6 +82,7 @@ class Site:
         folder.mkdir(mode=0o700)
         self.server = Server(folder, "", users={"alice": {"password": None}})
         self.server.config["users"]["alice"].pop("password", None)
+        self.server.config["limits"]["unauthenticatedWait"] = "1m"
         settings = s3.settings(self.bucket, self.proxy.endpoint, self.server.audit)
         self.server.config["audit"] |= {"storage": "s3", "s3": settings}
         del self.server.config["audit"]["file"]
@@ -139,6 +150,10 @@ class Site:
         length, digest = self.seen[token]
         if hashlib.sha256(printed[:length]).hexdigest() != digest:
             self.found.append(f"{token}: {length} bytes seen, {len(printed)} held, not the same")
+
+    def volume(self) -> int:
+        """MiB that clients have seen."""
+        return sum(length for length, _ in self.seen.values()) >> 20
 
     def peak(self) -> int:
         """The most memory that the server has had, in bytes."""
@@ -269,8 +284,7 @@ def crowd(site: Site, given, dice) -> str:
     """The logs are made while the store is away, and all go up when the server starts anew."""
     site.proxy.down = "reset"
     site.server.start()
-    sizes = [int(1024 * (given.largest * 1024) ** dice.random()) for _ in range(given.logs - 1)]
-    sizes.append(given.largest * MIB)
+    sizes = sizes_of(given, dice)
     with ThreadPoolExecutor(6) as threads:
         for done in [threads.submit(site.session, size) for size in sizes]:
             done.result()
@@ -288,14 +302,55 @@ def crowd(site: Site, given, dice) -> str:
     if max(peaks) >= MEMORY:
         site.found.append(f"memory: {max(peaks) >> 20} MiB")
     site.judge()
-    volume = sum(length for length, _ in site.seen.values())
     mib = " and ".join(f"{peak >> 20}" for peak in peaks)
-    return f"logs {given.logs}, {volume >> 20} MiB uploaded in {seconds:.0f} s, memory {mib} MiB"
+    return f"logs {given.logs}, {site.volume()} MiB uploaded in {seconds:.0f} s, memory {mib} MiB"
+
+
+def sizes_of(given, dice) -> list[int]:
+    """Sizes in bytes: as many small as large ones, whatever that means, and one of the largest."""
+    sizes = [int(1024 * (given.largest * 1024) ** dice.random()) for _ in range(given.logs - 1)]
+    return [*sizes, given.largest * MIB]
+
+
+def live(site: Site, given, dice) -> str:
+    """Sessions that are all alive when each has seen everything; then all of them end at once."""
+    site.server.start()
+    clients: list[Client] = []
+    try:
+        for size in sizes_of(given, dice):
+            clients.append(Client(site, size))
+            if len(clients) > 16:  # so many logins at a time
+                assert clients[-16].begun.wait(300), "a session does not begin"
+        until(lambda: all(c.is_idle() for c in clients) or time.sleep(0.5), given.patience, "all have seen everything")
+        alive = len(site.server.open_logs())
+        before, early = site.peak(), sum(o.name == "UploadPart" for o in site.proxy.operations)
+        began = time.monotonic()
+        for client in clients:
+            client.process.stdin.close()
+        for client in clients:
+            site.end(client)
+    finally:
+        for client in clients:
+            client.process.kill()
+    site.settle(given.patience)
+    seconds = time.monotonic() - began
+    peak = site.peak()
+    if alive != given.logs:
+        site.found.append(f"{alive} sessions were alive at a time instead of {given.logs}")
+    if not early:
+        site.found.append("no part went up while sessions ran")
+    if peak >= MEMORY:
+        site.found.append(f"memory: {peak >> 20} MiB")
+    site.judge()
+    return (
+        f"sessions alive {alive}, {site.volume()} MiB, {early} parts while they ran, all uploaded {seconds:.0f} s after "
+        f"their end, memory {before >> 20} MiB before it and {peak >> 20} MiB at most"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("faults", "kills", "crowd"))
+    parser.add_argument("what", choices=("faults", "kills", "crowd", "live"))
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--share", type=float, default=0.3, help="of the requests that are harmed")
     parser.add_argument("--large", type=float, default=0.3, help="share of logs that go up in parts")

@@ -140,15 +140,20 @@ pub(crate) fn damaged_name(id: &str, number: u32) -> String {
     format!(".{id}.damaged{number}")
 }
 
+/// The names that files have which recovery set aside beside a log, whether they are there or not.
+pub fn damaged_names(id: &str) -> impl Iterator<Item = String> {
+    (0..MOST_DAMAGED).map(move |number| damaged_name(id, number))
+}
+
 /// The connection for which a file with this name was set aside.
-pub(crate) fn damaged_owner(name: &str) -> Option<&str> {
+pub fn damaged_owner(name: &str) -> Option<&str> {
     let (id, number) = name.strip_prefix('.')?.split_once(".damaged")?;
     let number: u32 = number.parse().ok()?;
     (is_id(id) && number < MOST_DAMAGED).then_some(id)
 }
 
 /// The connection whose tail has this name.
-pub(crate) fn tail_owner(name: &str) -> Option<&str> {
+pub fn tail_owner(name: &str) -> Option<&str> {
     let id = name.strip_prefix('.')?;
     let id = id.strip_suffix(".tail0").or(id.strip_suffix(".tail1"))?;
     is_id(id).then_some(id)

@@ -42,7 +42,9 @@ pub mod verify;
 
 pub use archive::Archive;
 pub use clock::{Clock, SystemClock};
-pub use directory::{DirectoryError, closed_logs, inspect, is_id, is_live};
+pub use directory::{
+    DirectoryError, closed_logs, damaged_names, damaged_owner, inspect, is_id, is_live, tail_owner,
+};
 pub use entry::Entry;
 pub use error::{CreateError, OpenError, RecordError, Refusal};
 pub use latency::Latency;

@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use crate::spool::Spool;
 use crate::sync::lock;
 use crate::syncer::Dirty;
-use auditssh_log::extension::ClockStep;
+use auditssh_log::extension::{ClockStep, Continued};
 use auditssh_log::message::{Event, Extra};
 use auditssh_log::tail::{self, MAX_MESSAGE};
 use auditssh_log::{Message, codec};
@@ -70,6 +70,8 @@ struct Order {
     failed: Option<RecordError>,
     /// The log in which the session goes on.
     heir: Option<Arc<Log>>,
+    /// What was told of the connection so far: a log in which the session goes on says it again.
+    known: Continued,
 }
 
 /// Events on their way to the writer.
@@ -128,6 +130,7 @@ impl Log {
                 ended: false,
                 failed: None,
                 heir: None,
+                known: Continued::default(),
             }),
             spool: Mutex::new(spool),
             seals: Mutex::new(seals),
@@ -187,6 +190,7 @@ impl Log {
             return Err(error.clone());
         }
         let ticket = order.ticket;
+        order.known.learn(&item.event);
         if order.waiting.frames.len() > WAITING && !closes {
             if !self.shared.goes_on() {
                 return Err(RecordError::Behind);
@@ -226,6 +230,7 @@ impl Log {
     /// Puts a message in the queue, and before it a jump of the clock, if there was one.
     fn stamp(&self, order: &mut Order, item: Item) -> Result<(), RecordError> {
         let (stamp, step) = order.line.stamp(self.shared.clock.now());
+        order.known.connected.get_or_insert(stamp.wall);
         let waiting = &mut order.waiting;
         if let Some(nanoseconds) = step {
             let (event, extra) = ClockStep { nanoseconds }.record();
@@ -256,14 +261,17 @@ impl Log {
     }
 
     /// Has the session go on in `heir`, unless something waits for this log's writer. What comes
-    /// from now on goes there; what ended here ends there.
-    pub(crate) fn leave_to(&self, heir: &Arc<Self>) -> bool {
+    /// from now on goes there; what ended here ends there. Returns what `heir` is to say of it.
+    pub(crate) fn leave_to(&self, heir: &Arc<Self>) -> Option<Continued> {
         let mut order = lock(&self.order);
         if !order.waiting.tickets.is_empty() {
-            return false;
+            return None;
         }
         let mut next = lock(&heir.order);
         next.line = order.line;
+        next.known = order.known.clone();
+        next.known.log = self.id.as_str().into();
+        let continued = next.known.clone();
         order.heir = Some(Arc::clone(heir));
         if order.ended {
             let item = Item {
@@ -276,7 +284,7 @@ impl Log {
             next.waiting.ended = next.ended;
         }
         heir.schedule(&mut next);
-        true
+        Some(continued)
     }
 
     /// Appends a frame without its place.

@@ -14,4 +14,11 @@ pub trait Observer: Debug + Send + Sync {
     fn recovered(&self, id: &str) {
         self.closed(id);
     }
+
+    /// Whether logs that recovery does not touch, since no crash leaves them so, are taken as they
+    /// are, and with what was set aside beside them. Then such a log counts as closed, and its
+    /// tails are set aside; else all stays as it is, for `auditssh salvage`.
+    fn takes_damaged(&self) -> bool {
+        false
+    }
 }

@@ -47,7 +47,10 @@ const TORN_AT_MOST: u64 = 2 * MAX_CHUNK + FINAL_AT_MOST;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recovered {
     /// It was complete; what was left beside it is gone.
-    Closed,
+    Closed {
+        /// But for a tail that holds what is not in the log: it is kept for `salvage`.
+        damaged: bool,
+    },
     /// It was open; it is complete now.
     Log {
         /// Messages that were sealed here, from its tails.
@@ -79,6 +82,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) format: Format,
     pub(crate) key: Option<&'a SigningKey>,
     pub(crate) deflate: Deflate,
+    /// A log that is not touched loses its tails: they are set aside, and it counts as closed.
+    pub(crate) gives_away: bool,
 }
 
 /// Completes every log that a crash left open in the directory of `settings`, whose format and key
@@ -93,6 +98,7 @@ pub fn recover<E>(
         format: settings.format,
         key: settings.signing_key.as_ref(),
         deflate: Deflate::new(),
+        gives_away: false,
     };
     for id in leftovers(&disk).map_err(OpenError::Recovery)? {
         if let Err(stop) = each(&id, recovery.run(&id)) {
@@ -133,18 +139,24 @@ impl Recovery<'_> {
                 .and_then(|()| uninterrupted(|| log.sync()))
                 .and_then(|()| uninterrupted(|| self.disk.sync()))
                 .map_err(failed(id, "the log cannot be forced to the disk"))?;
-            self.clear(id, &mut tails, walk.chain.messages())?;
-            return Ok(Recovered::Closed);
+            let damaged = self.clear(id, &mut tails, walk.chain.messages())?;
+            return Ok(Recovered::Closed { damaged });
         }
         let read = |error| failed(id, "a tail cannot be read")(error);
         let run = Run::of(&mut tails, &walk.chain).map_err(read)?;
         let later = walk.chain.number().saturating_add(2);
-        let mut unsynced = true;
-        for tail in tails.iter_mut().flatten() {
-            unsynced &= !tail.holds_chunk(later).map_err(read)?;
+        let mut shows = [false; 2];
+        for (shows, tail) in shows.iter_mut().zip(&mut tails) {
+            if let Some(tail) = tail {
+                *shows = tail.holds_chunk(later).map_err(read)?;
+            }
         }
-        let refusal = walk.refusal(&log, unsynced);
+        let refusal = walk.refusal(&log, shows == [false; 2]);
         if let Some(reason) = refusal.map_err(failed(id, "the log cannot be read"))? {
+            if self.gives_away {
+                self.give_away(id, &tails, shows)
+                    .map_err(failed(id, "its tails cannot be set aside"))?;
+            }
             return Ok(Recovered::Refused(reason));
         }
         let format = walk.format.unwrap_or_else(|| self.format_of(&tails));
@@ -282,6 +294,20 @@ impl Recovery<'_> {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Sets the tails of a log aside that is not touched. One that shows that the log was safe once
+    /// goes last, and on its own: after a crash in between, the log must not be taken for torn.
+    fn give_away(&self, id: &str, tails: &[Option<Tail>; 2], shows: [bool; 2]) -> io::Result<()> {
+        for last in [false, true] {
+            for ((index, tail), shows) in (0..).zip(tails).zip(shows) {
+                if tail.is_some() && shows == last {
+                    self.keep(id, &tail_name(id, index))?;
+                    uninterrupted(|| self.disk.sync())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn keep(&self, id: &str, name: &str) -> io::Result<()> {

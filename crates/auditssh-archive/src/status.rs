@@ -22,6 +22,9 @@ pub struct Counters {
     pub closed: AtomicU64,
     /// Logs of earlier runs that were recovered.
     pub recovered: AtomicU64,
+    /// Logs of which recovery set something aside, or which it did not touch: no crash leaves them
+    /// so.
+    pub damaged: AtomicU64,
     /// Connections refused because no log could be begun.
     pub refused: AtomicU64,
     /// File operations that failed.

@@ -76,6 +76,7 @@ pub fn recover(disk: &dyn Disk) -> io::Result<Vec<Result<Recovered, RecoveryErro
         format: Format::Audit,
         key: None,
         deflate: Deflate::new(),
+        gives_away: false,
     };
     let logs = leftovers(disk)?;
     Ok(logs.iter().map(|id| recovery.run(id)).collect())

@@ -112,32 +112,27 @@ pub(crate) fn recover(shared: &Shared) {
     if left.is_empty() {
         return;
     }
+    let observer = shared.settings.observer.as_ref();
     let mut recovery = Recovery {
         disk: &*shared.disk,
         format: shared.settings.format,
         key: shared.settings.signing_key.as_ref(),
         deflate: Deflate::new(),
+        gives_away: observer.is_some_and(|observer| observer.takes_damaged()),
     };
     for Left { id, told } in left {
         lock(&shared.looked).0 = Instant::now();
         let result = recovery.run(&id);
-        if let (Some(observer), Ok(Recovered::Closed | Recovered::Log { .. })) =
-            (&shared.settings.observer, &result)
-        {
+        let done = match &result {
+            Ok(Recovered::Closed { .. } | Recovered::Log { .. }) => true,
+            Ok(Recovered::Refused(_)) => recovery.gives_away,
+            Err(_) => false,
+        };
+        if let Some(observer) = observer.filter(|_| done) {
             observer.recovered(&id);
         }
         match result {
-            Ok(Recovered::Closed) => {}
-            Ok(Recovered::Log { messages, damaged }) => {
-                Counters::add(&shared.counters.recovered, 1);
-                tracing::info!(connection = %id, messages, "a log was recovered");
-                if damaged {
-                    tracing::error!(connection = %id, "frames behind a damaged one are kept for `auditssh salvage`");
-                }
-            }
-            Ok(Recovered::Refused(reason)) => {
-                tracing::error!(connection = %id, reason, "a log is damaged and left as it is");
-            }
+            Ok(recovered) => tell(&shared.counters, &id, recovered),
             Err(error) => {
                 if !told {
                     tracing::error!(connection = %id, %error, "a log cannot be recovered yet; it is tried again");
@@ -145,5 +140,25 @@ pub(crate) fn recover(shared: &Shared) {
                 lock(&shared.left).push(Left { id, told: true });
             }
         }
+    }
+}
+
+fn tell(counters: &Counters, id: &str, recovered: Recovered) {
+    let damaged = match recovered {
+        Recovered::Closed { damaged } => damaged,
+        Recovered::Log { messages, damaged } => {
+            Counters::add(&counters.recovered, 1);
+            tracing::info!(connection = %id, messages, "a log was recovered");
+            damaged
+        }
+        Recovered::Refused(reason) => {
+            Counters::add(&counters.damaged, 1);
+            tracing::error!(connection = %id, reason, "a log is damaged and left as it is");
+            return;
+        }
+    };
+    if damaged {
+        Counters::add(&counters.damaged, 1);
+        tracing::error!(connection = %id, "frames behind a damaged one are kept for `auditssh salvage`");
     }
 }

@@ -6,8 +6,8 @@
 use auditssh_archive::disk::{Disk, DiskFile, LocalDisk, Space, Status};
 use auditssh_archive::{Archive, OnFailure, RecordError, Recorder, Settings, Sync, SystemClock};
 use auditssh_log::codec::Decoder;
-use auditssh_log::extension::{Gap, find};
-use auditssh_log::message::{Event, Io, Message, Stream, Value};
+use auditssh_log::extension::{Continued, Gap};
+use auditssh_log::message::{Connect, Event, HandshakeSuccessful, Io, Message, Stream};
 use auditssh_log::policy::Intercept;
 use std::fs::File;
 use std::io;
@@ -344,6 +344,57 @@ async fn a_session_that_goes_on_is_not_ended_by_a_disk_that_does_not_keep_up() {
     assert!(missing > 0, "everything found room");
 }
 
+fn connect() -> Event {
+    Event::Connect(Connect {
+        remote_addr: "192.0.2.7".into(),
+        country: "CH".into(),
+    })
+}
+
+fn login() -> Event {
+    Event::HandshakeSuccessful(HandshakeSuccessful {
+        username: "alice".into(),
+    })
+}
+
+/// The logs of a directory but for one, by name.
+fn others(directory: &Path, id: &str) -> Vec<String> {
+    let names = logs(directory).into_iter();
+    names.filter(|name| name != id).collect()
+}
+
+/// A session whose log is not trusted in the middle of its login, and the log of it that comes then.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_in_while_no_log_is_trusted_is_told_by_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let (archive, gate) = archive(home.path(), Sync::Always, OnFailure::Continue);
+    let recorder = archive.create().await.unwrap();
+    let id = recorder.connection_id().to_owned();
+    recorder.append(connect()).await.unwrap();
+    gate.set(&[("", Sluice::Broken)]);
+    recorder.append(output(1)).await.unwrap(); // this is when it is noticed
+    recorder.append(login()).await.unwrap();
+    gate.set(&[]);
+    until("another log", || !others(home.path(), &id).is_empty()).await;
+    recorder.append(output(10)).await.unwrap();
+    recorder.finish().await.unwrap();
+    until("the end of every log", || {
+        std::fs::read_dir(home.path()).unwrap().count() == 2
+    })
+    .await;
+    let heir = others(home.path(), &id).remove(0);
+    let messages = decode(home.path(), &heir);
+    let told = Continued::read(&messages[0]).expect("first, a gap");
+    assert_eq!(
+        (told.log, told.username),
+        (id.as_str().into(), Some("alice".into()))
+    );
+    let gaps = messages
+        .iter()
+        .filter(|message| Gap::read(message).is_some());
+    assert_eq!(gaps.count(), 1, "it is told once: {messages:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_goes_on_in_another_log_when_its_own_is_not_trusted() {
     let home = tempfile::tempdir().unwrap();
@@ -351,6 +402,8 @@ async fn a_session_goes_on_in_another_log_when_its_own_is_not_trusted() {
     let recorder = archive.create().await.unwrap();
     let id: &'static str = Box::leak(recorder.connection_id().to_owned().into_boxed_str());
     let tail: &'static str = Box::leak(format!(".{id}.tail0").into_boxed_str());
+    recorder.append(connect()).await.unwrap();
+    recorder.append(login()).await.unwrap();
     recorder.append(output(1)).await.unwrap();
     // Nothing reaches the disk: the session goes on all the same.
     gate.set(&[("", Sluice::Broken)]);
@@ -368,22 +421,25 @@ async fn a_session_goes_on_in_another_log_when_its_own_is_not_trusted() {
         std::fs::read_dir(home.path()).unwrap().count() == 2
     })
     .await;
-    let heir = logs(home.path())
-        .into_iter()
-        .find(|name| name != id)
-        .unwrap();
+    let heir = others(home.path(), id).remove(0);
     let messages = decode(home.path(), &heir);
     let gap = Gap::read(&messages[0]).expect("first, a gap");
     assert_eq!(
         gap.messages, 8,
         "those that are not known to be on the disk"
     );
-    let before = find(&messages[0].extra, "continues").and_then(Value::as_text);
-    assert_eq!(before, Some(&id.into()));
+    let old = decode(home.path(), id);
+    let known = Continued {
+        log: id.into(),
+        connected: Some(old[0].timestamp),
+        remote_addr: Some("192.0.2.7".into()),
+        country: Some("CH".into()),
+        username: Some("alice".into()),
+    };
+    assert_eq!(Continued::read(&messages[0]), Some(known));
     let events: Vec<_> = messages[1..].iter().map(|message| &message.event).collect();
     assert_eq!(events, [&output(10), &Event::Disconnect]);
-    let old = decode(home.path(), id);
-    assert_eq!(old[0].event, output(1));
+    assert_eq!(old[2].event, output(1));
     assert!(old.last().unwrap().timestamp <= messages[0].timestamp);
     drop(recorder);
     until("the release of every file", || {

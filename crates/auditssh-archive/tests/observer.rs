@@ -17,6 +17,7 @@ struct Told {
     /// What stood in the log when it was said to be safe.
     sealed: Mutex<Vec<(String, Vec<u8>)>>,
     closed: Mutex<Vec<String>>,
+    takes_damaged: bool,
 }
 
 impl Observer for Told {
@@ -31,6 +32,10 @@ impl Observer for Told {
         let tails = [0, 1].map(|tail| self.directory.join(format!(".{id}.tail{tail}")));
         assert!(tails.iter().all(|tail| !tail.exists()));
         self.closed.lock().unwrap().push(id.to_owned());
+    }
+
+    fn takes_damaged(&self) -> bool {
+        self.takes_damaged
     }
 }
 
@@ -109,4 +114,67 @@ async fn a_recovered_log_is_said_to_be_closed() {
     assert_eq!(*told.closed.lock().unwrap(), std::slice::from_ref(&id));
     assert_eq!(closed_logs(&settings.directory).unwrap(), [id]);
     std::mem::forget(recorder);
+}
+
+/// Copies an open log, with its first member altered: what a server finds that starts there.
+async fn altered(settings: &Settings, told: &Told, to: &Path) -> String {
+    let archive = open(settings);
+    let recorder = archive.create().await.unwrap();
+    for number in 0..20 {
+        recorder.append(output(number)).await.unwrap();
+    }
+    let id = recorder.connection_id().to_owned();
+    while told.sealed.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut log = std::fs::read(settings.directory.join(&id)).unwrap();
+    log[1000] ^= 1;
+    std::fs::write(to.join(&id), log).unwrap();
+    for tail in ["tail0", "tail1"].map(|tail| format!(".{id}.{tail}")) {
+        std::fs::copy(settings.directory.join(&tail), to.join(&tail)).unwrap();
+    }
+    id
+}
+
+/// How many names of a directory hold this.
+fn count(directory: &Path, what: &str) -> usize {
+    let names = std::fs::read_dir(directory).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.contains(what)).count()
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_touched_is_handed_over_with_its_tails_set_aside() {
+    for takes_damaged in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut settings, told) = watched(directory.path(), Sync::Always);
+        let place = directory.path().join("copy");
+        std::fs::create_dir(&place).unwrap();
+        let id = altered(&settings, &told, &place).await;
+        let log = std::fs::read(place.join(&id)).unwrap();
+        let count = |what: &str| count(&place, what);
+        let next = Arc::new(Told {
+            directory: place.clone(),
+            takes_damaged,
+            ..Told::default()
+        });
+        settings.directory.clone_from(&place);
+        settings.observer = Some(Arc::clone(&next) as Arc<dyn Observer>);
+        let second = open(&settings);
+        let damaged = &second.counters().unwrap().damaged;
+        assert_eq!(damaged.load(std::sync::atomic::Ordering::Relaxed), 1);
+        let closed = next.closed.lock().unwrap().clone();
+        assert!(
+            std::fs::read(place.join(&id)).unwrap() == log,
+            "it is touched"
+        );
+        if takes_damaged {
+            assert_eq!(closed, std::slice::from_ref(&id));
+            assert_eq!((count(".tail"), count(".damaged")), (0, 2));
+            assert_eq!(closed_logs(&settings.directory).unwrap(), [id]);
+        } else {
+            assert!(closed.is_empty());
+            assert_eq!((count(".tail"), count(".damaged")), (2, 0));
+        }
+    }
 }

@@ -24,15 +24,19 @@
 //! | 400 `gap@auditssh` | `messages`, `bytes` | uint: how much was not recorded |
 //! | 400 `gap@auditssh` | `reason` | text |
 //! | 400 `gap@auditssh` | `from`, `to` | Unix time in nanoseconds, int |
-//! | 400 `gap@auditssh` | `continues` | text: the log before this one, if the gap is the first message and the session began there |
+//! | 400 `gap@auditssh` | `continues` | text: the log before this one, if the gap is the first message and the session began there: see [`Continued`] |
+//! | 400 `gap@auditssh` | `connected` | with `continues`: Unix time in nanoseconds at which the connection began, int |
+//! | 400 `gap@auditssh` | `remoteAddr`, `country`, `username` | with `continues`: as in 0, and as in 199 if someone is logged in; text |
 //! | 400 `clock-step@auditssh` | `nanoseconds` | int: by how much wall time jumped, negative for back |
 //!
 //! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
 
+mod continued;
 mod forced;
 mod handshake;
 mod notice;
 
+pub use continued::Continued;
 pub use forced::Forced;
 pub use handshake::{Certificate, FailedHandshake, Handshake, Offer};
 pub use notice::{ClockStep, Gap, MaskedInput};

@@ -37,7 +37,7 @@ pub(crate) struct Context<S> {
     foreign_etags: AtomicBool,
     /// Logs of earlier runs that may have uploads of which no manifest tells.
     left: Mutex<HashSet<String>>,
-    /// Manifests of earlier runs whose log is gone.
+    /// What an earlier run left beside a log that is gone: a manifest, or what recovery set aside.
     orphans: Mutex<HashSet<String>>,
 }
 
@@ -54,6 +54,8 @@ pub struct Counters {
     pub quarantined: Counter,
     /// Logs that someone deleted before the bucket had them.
     pub vanished: Counter,
+    /// Files that recovery set aside beside a log and that the bucket has.
+    pub damaged: Counter,
     /// Failed requests, in the order of [`Kind::ALL`].
     pub failures: [Counter; Kind::ALL.len()],
 }

@@ -2,7 +2,8 @@
 
 use crate::settings::Metadata;
 use auditssh_log::codec::{DecodeError, Decoder};
-use auditssh_log::message::Event;
+use auditssh_log::extension::Continued;
+use auditssh_log::message::{Event, Message};
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
@@ -43,12 +44,17 @@ impl Facts {
         metadata
     }
 
-    /// Reads them from the beginning of a log.
-    pub(crate) fn read(log: impl Read) -> io::Result<Self> {
-        let mut facts = Self {
+    /// Those of a connection of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        Self {
             country: "XX".to_owned(),
             ..Self::default()
-        };
+        }
+    }
+
+    /// Reads them from the beginning of a log.
+    pub(crate) fn read(log: impl Read) -> io::Result<Self> {
+        let mut facts = Self::unknown();
         let mut decoder = Decoder::new(log);
         for (number, message) in decoder.by_ref().take(MESSAGES).enumerate() {
             let message = match message {
@@ -58,9 +64,7 @@ impl Facts {
                 Err(_) => break,
             };
             if number == 0 {
-                facts.begun = message.timestamp;
-                // A log in which a session goes on does not tell of the login.
-                facts.settled = !matches!(message.event, Event::Connect(_));
+                facts.begin(&message);
             }
             match message.event {
                 Event::Connect(connect) => {
@@ -79,6 +83,25 @@ impl Facts {
             }
         }
         Ok(facts)
+    }
+
+    /// What the first message says. Where a session goes on it tells of the logs before.
+    fn begin(&mut self, first: &Message) {
+        self.begun = first.timestamp;
+        self.settled = !matches!(first.event, Event::Connect(_));
+        let Some(before) = Continued::read(first) else {
+            return;
+        };
+        self.begun = before.connected.unwrap_or(self.begun);
+        if let Some(country) = &before.country {
+            self.country = country.to_str_lossy().into_owned();
+        }
+        if let Some(address) = &before.remote_addr {
+            self.ip = address.to_str_lossy().into_owned();
+            // Whoever is not logged in yet may still do so.
+            self.settled = before.username.is_some();
+        }
+        self.user = before.username.map(|name| name.as_bytes().to_vec());
     }
 }
 
@@ -101,18 +124,25 @@ fn header(text: &[u8]) -> String {
 mod tests {
     use super::*;
     use auditssh_log::codec::{self, Format};
-    use auditssh_log::message::{Connect, HandshakeFailed, HandshakeSuccessful, Message};
+    use auditssh_log::extension::Gap;
+    use auditssh_log::message::{Connect, Extra, HandshakeFailed, HandshakeSuccessful};
     use auditssh_log::seal::{Chain, Chunk, Deflate};
 
     fn log(events: &[Event]) -> Vec<u8> {
+        let plain = events.iter().map(|event| (event.clone(), Extra::new()));
+        log_of(plain.collect())
+    }
+
+    fn log_of(events: Vec<(Event, Extra)>) -> Vec<u8> {
         let header = Format::Binary.header();
-        let mut content = Vec::new();
-        for (number, event) in (0..).zip(events) {
+        let (mut content, count) = (Vec::new(), events.len());
+        for (number, (event, extra)) in (0..).zip(events) {
             let time = 1_700_000_000_000_000_000 + number;
-            codec::encode(&Message::new("id", time, None, event.clone()), &mut content);
+            let message = Message::new("id", time, None, event);
+            codec::encode(&Message { extra, ..message }, &mut content);
         }
         let chunk = Chunk {
-            count: u32::try_from(events.len()).unwrap(),
+            count: u32::try_from(count).unwrap(),
             ..Chunk::default()
         };
         let member = Chain::new(&header).seal(&content, &chunk, &mut Deflate::new());
@@ -168,6 +198,50 @@ mod tests {
                 .metadata(ALL)
                 .iter()
                 .all(|(name, _)| *name != "username")
+        );
+    }
+
+    #[test]
+    fn a_log_in_which_a_session_goes_on_has_the_facts_of_its_connection() {
+        let gap = |known: &Continued| {
+            let gap = Gap {
+                messages: 1,
+                bytes: 0,
+                reason: "a sync failed".into(),
+                from: 1_700_000_005_000_000_000,
+                to: 1_700_000_006_000_000_000,
+            };
+            let (event, mut extra) = gap.record();
+            extra.extend(known.to_extra());
+            (event, extra)
+        };
+        let mut known = Continued {
+            log: "0123".into(),
+            ..Continued::default()
+        };
+        // One that names the log before and says nothing else.
+        let old = Facts::read(&log_of(vec![gap(&known)])[..]).unwrap();
+        assert!(old.settled && old.user.is_none() && old.country == "XX");
+        known.connected = Some(1_600_000_000_000_000_000);
+        known.learn(&connect());
+        let before = vec![gap(&known), (login("alice"), Extra::new())];
+        let facts = Facts::read(&log_of(before[..1].to_vec())[..]).unwrap();
+        assert!(!facts.settled, "somebody may still log in");
+        let facts = Facts::read(&log_of(before)[..]).unwrap();
+        assert_eq!(facts.user.as_deref(), Some(&b"alice"[..]));
+        known.learn(&login("bob"));
+        let facts = Facts::read(&log_of(vec![gap(&known)])[..]).unwrap();
+        assert!(facts.settled);
+        let wanted = [
+            ("timestamp", "1600000000"),
+            ("authenticated", "true"),
+            ("country", "CH"),
+            ("username", "bob"),
+            ("ip", "2001:db8::1"),
+        ];
+        assert_eq!(
+            facts.metadata(ALL),
+            wanted.map(|(name, value)| (name, value.to_owned()))
         );
     }
 

@@ -107,14 +107,11 @@ impl Gate {
         if due {
             state.told.clear();
         }
-        let news = state.told.insert(error.kind);
+        // One failure that passes is nothing to speak of.
+        let worth_telling = permanent || state.failures >= CLOSES;
+        let news = worth_telling && state.told.insert(error.kind);
         if news {
             state.reminded = Some(Instant::now());
-        }
-        let first = news && !permanent && state.failures >= CLOSES;
-        if !permanent && !first {
-            // One failure is nothing to speak of.
-            state.told.remove(&error.kind);
         }
         if state.failures >= CLOSES {
             let beyond = state.failures - CLOSES + 1;
@@ -122,12 +119,12 @@ impl Gate {
             state.next = Some(Instant::now() + wait);
         }
         drop(state);
-        if permanent && news {
+        if news && permanent {
             tracing::error!(
                 %error,
                 "logs cannot be uploaded until someone mends this; they wait on the disk"
             );
-        } else if first {
+        } else if news {
             tracing::error!(%error, "the bucket cannot be reached; logs wait on the disk");
         }
         self.change.notify_waiters();

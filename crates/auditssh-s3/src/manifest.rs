@@ -25,6 +25,9 @@ pub(crate) struct Manifest {
     /// The whole log was sent in one piece, with an outcome that is not known: its SHA-256.
     #[serde(default)]
     pub(crate) sent: Option<String>,
+    /// A file beside the log was sent, with an outcome that is not known: its name and SHA-256.
+    #[serde(default)]
+    pub(crate) beside: Option<(String, String)>,
     /// The multipart upload.
     #[serde(default)]
     pub(crate) upload: Option<Multipart>,

@@ -3,13 +3,13 @@
 
 use crate::manifest::{LARGEST, Manifest};
 use crate::store::Sums;
-use auditssh_archive::is_id;
+use auditssh_archive::{damaged_names, damaged_owner, is_id, tail_owner};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where logs are set aside.
 pub(crate) const QUARANTINE: &str = "quarantine";
@@ -65,7 +65,8 @@ impl Stage {
         self.directory.join(format!("{id}.reason"))
     }
 
-    /// The logs that are complete, and those of which only a manifest is left.
+    /// The logs that are complete, and those of which only is left what stood beside them: a
+    /// manifest, or what recovery set aside.
     pub(crate) fn left(&self) -> io::Result<(Vec<Left>, Vec<String>)> {
         if !self.directory.is_dir() {
             return Ok((Vec::new(), Vec::new()));
@@ -81,15 +82,40 @@ impl Stage {
                 });
             }
         }
-        let mut orphans = BTreeSet::new();
+        let (mut orphans, mut open) = (BTreeSet::new(), BTreeSet::new());
         for entry in fs::read_dir(&self.directory)? {
             let name = entry?.file_name();
-            let id = (name.to_str())
-                .and_then(|name| name.strip_prefix('.')?.strip_suffix(".upload"))
-                .filter(|id| is_id(id) && !self.path(id).exists());
+            let Some(name) = name.to_str() else { continue };
+            open.extend(tail_owner(name).map(str::to_owned));
+            let manifest = name
+                .strip_prefix('.')
+                .and_then(|name| name.strip_suffix(".upload"));
+            let id = (manifest.filter(|id| is_id(id)))
+                .or(damaged_owner(name))
+                .filter(|id| !self.path(id).exists());
             orphans.extend(id.map(str::to_owned));
         }
-        Ok((logs, orphans.into_iter().collect()))
+        // Recovery makes logs of those.
+        let orphans = orphans.difference(&open).cloned().collect();
+        Ok((logs, orphans))
+    }
+
+    /// What recovery set aside beside a log: names of files.
+    pub(crate) fn beside(&self, id: &str) -> Vec<String> {
+        let is_there = |name: &String| self.path(name).is_file();
+        damaged_names(id).filter(is_there).collect()
+    }
+
+    /// When the first of what is beside a log was written: Unix time in nanoseconds.
+    pub(crate) fn begun(&self, id: &str) -> i64 {
+        let times = self.beside(id).into_iter().filter_map(|name| {
+            let time = fs::symlink_metadata(self.path(&name))
+                .ok()?
+                .modified()
+                .ok()?;
+            i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+        });
+        times.min().unwrap_or_default()
     }
 
     /// The length of a log; `None` if it is not there.
@@ -194,6 +220,9 @@ impl Stage {
         writeln!(file, "{reason}")?;
         file.sync_data()?;
         gone(fs::rename(self.manifest_path(id), aside.manifest_path(id)))?;
+        for name in self.beside(id) {
+            gone(fs::rename(self.path(&name), aside.path(&name)))?;
+        }
         fs::rename(self.path(id), aside.path(id))?;
         aside.sync_names()?;
         self.sync_names()
@@ -205,6 +234,9 @@ impl Stage {
         let (logs, _) = aside.left()?;
         for Left { id, .. } in &logs {
             gone(fs::rename(aside.manifest_path(id), self.manifest_path(id)))?;
+            for name in aside.beside(id) {
+                gone(fs::rename(aside.path(&name), self.path(&name)))?;
+            }
             fs::rename(aside.path(id), self.path(id))?;
             gone(fs::remove_file(aside.reason_path(id)))?;
         }

@@ -54,6 +54,8 @@ pub(crate) struct Upload<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) key: String,
+    /// Its MIME type, if it is not that of a log.
+    pub(crate) content_type: Option<&'static str>,
     /// User metadata: names and values.
     pub(crate) metadata: Vec<(&'static str, String)>,
 }

@@ -1,10 +1,12 @@
 //! The laws of uploading, whatever happens on the way: the object equals the log, nothing is there
 //! twice, no upload is left behind, and the log is gone from the disk only then.
 
+mod beside;
 mod faults;
 mod kills;
 mod live;
 mod odd;
+mod outage;
 
 use crate::board::Board;
 use crate::context::Context;

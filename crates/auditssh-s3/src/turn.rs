@@ -1,6 +1,7 @@
 //! One turn of a log: its upload goes on from where its manifest says it is, as far as it can.
 
 mod act;
+mod beside;
 mod confirm;
 
 use crate::board::{Ended, History};
@@ -86,9 +87,11 @@ impl<'a, S: Store> Turn<'a, S> {
         let bucket = context.bucket.clone();
         let found = context.blocking(move || {
             let manifest = stage.manifest(&name, &bucket)?;
-            Ok((manifest, stage.length(&name)?.is_some()))
+            let exists = stage.length(&name)?.is_some();
+            let begun = if exists { 0 } else { stage.begun(&name) };
+            Ok((manifest, exists, begun))
         });
-        let (manifest, exists) = found.await?;
+        let (manifest, exists, begun) = found.await?;
         let mut turn = Self {
             context,
             id,
@@ -105,6 +108,11 @@ impl<'a, S: Store> Turn<'a, S> {
             // The log was removed since the bucket had it, before the last run ended.
             turn.manifest.done = true;
             turn.give_up();
+            // Who it was is not known any more.
+            turn.facts = Some(Facts {
+                begun,
+                ..Facts::unknown()
+            });
         }
         Ok(turn)
     }
@@ -128,7 +136,10 @@ impl<'a, S: Store> Turn<'a, S> {
                 Step::Complete => self.complete().await?,
                 Step::Put { length } => self.put(length).await?,
                 Step::Clean => {
-                    let cleaned = self.clean().await;
+                    let cleaned = match self.send_beside().await {
+                        Ok(()) => self.clean().await,
+                        stopped => stopped,
+                    };
                     // The bucket has the log: nothing is to be set aside, whatever is left over.
                     self.history.strikes = 0;
                     cleaned?;
@@ -269,7 +280,11 @@ impl<'a, S: Store> Turn<'a, S> {
         };
         let metadata = facts.metadata(self.context.metadata);
         self.manifest.key = Some(key.clone());
-        Ok(Some(Object { key, metadata }))
+        Ok(Some(Object {
+            key,
+            content_type: None,
+            metadata,
+        }))
     }
 }
 

@@ -47,6 +47,10 @@ impl Observer for Inbox {
     fn recovered(&self, id: &str) {
         self.board.recovered(id);
     }
+
+    fn takes_damaged(&self) -> bool {
+        true
+    }
 }
 
 /// Uploads of a directory of logs to a bucket, until it is dropped.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use auditssh_log::extension::{FailedHandshake, Handshake};
+use auditssh_log::extension::{Continued, FailedHandshake, Handshake};
 use auditssh_log::message::{Event, Message, Stream, Text};
 
 /// Most programs of a connection that are named; more are only counted.
@@ -82,6 +82,7 @@ impl Summary {
         if self.start.is_none() {
             self.connection_id = short(&message.connection_id);
             self.start = Some(message.timestamp);
+            self.goes_on(message);
         }
         self.end = Some(message.timestamp);
         self.messages += 1;
@@ -119,6 +120,16 @@ impl Summary {
     pub fn duration(&self) -> Option<u64> {
         let (start, end) = (self.start?, self.end?);
         u64::try_from(i128::from(end) - i128::from(start)).ok()
+    }
+
+    /// The first message of a log in which a session goes on tells whose it is.
+    fn goes_on(&mut self, first: &Message) {
+        let Some(before) = Continued::read(first) else {
+            return;
+        };
+        self.address = before.remote_addr.as_ref().map(short);
+        self.authenticated = before.username.is_some();
+        self.user = before.username.as_ref().map(short);
     }
 
     fn logged_in(&mut self, username: &Text, message: &Message) {

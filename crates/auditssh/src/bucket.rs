@@ -3,8 +3,9 @@
 use crate::config::Config;
 use crate::progress;
 use anyhow::Context as _;
-use auditssh_archive::is_id;
+use auditssh_archive::{damaged_owner, is_id};
 use auditssh_s3::{Bucket, Connection, Credentials, Listed, StoreError};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -50,12 +51,15 @@ impl Place {
     }
 
     /// The logs that the place names: the objects whose keys begin with its key and hold a
-    /// connection id.
-    pub(crate) fn logs(&self, bucket: &Bucket) -> anyhow::Result<Vec<Listed>> {
-        let mut found = Vec::new();
+    /// connection id; and what was set aside beside logs.
+    pub(crate) fn logs(&self, bucket: &Bucket) -> anyhow::Result<Found> {
+        let mut found = Found::default();
         bucket.list(&self.key, |object| {
-            if id_in(&object.key).is_some() {
-                found.push(object);
+            if let Some((log, name)) = beside(&object.key) {
+                let names = found.beside.entry(log.to_owned()).or_default();
+                names.push(name.to_owned());
+            } else if id_in(&object.key).is_some() {
+                found.logs.push(object);
             }
             Ok::<_, StoreError>(())
         })?;
@@ -72,6 +76,22 @@ impl Place {
             _bucket: bucket,
         }))
     }
+}
+
+/// What a place in a bucket holds.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) logs: Vec<Listed>,
+    /// What recovery set aside, by the key of the log beside which it did: the ends of keys.
+    pub(crate) beside: BTreeMap<String, Vec<String>>,
+}
+
+/// The key of a log and how that of an object goes on, if recovery set the object aside.
+fn beside(key: &str) -> Option<(&str, &str)> {
+    let (log, end) = key.rsplit_once('.')?;
+    let id = id_in(log)?;
+    damaged_owner(&format!(".{id}.{end}"))?;
+    Some((log, end))
 }
 
 /// The connection id in the key of an object.
@@ -109,6 +129,19 @@ fn usual() -> Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_set_aside_is_no_log() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let log = format!("logs/{id}.audit");
+        assert_eq!(
+            beside(&format!("{log}.damaged7")),
+            Some((&*log, "damaged7"))
+        );
+        for key in [log.as_str(), "logs/x.damaged0", &format!("{id}.damagedx")] {
+            assert_eq!(beside(key), None, "{key}");
+        }
+    }
 
     #[test]
     fn a_place_has_a_bucket_and_a_key() {

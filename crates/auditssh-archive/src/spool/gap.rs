@@ -5,14 +5,10 @@ use crate::error::RecordError;
 use crate::log::Log;
 use crate::missing::Missing;
 use crate::status::Counters;
-use auditssh_log::extension::Gap;
-use auditssh_log::message::Value;
+use auditssh_log::extension::{Continued, Gap};
 use auditssh_log::tail;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Further key of a gap that is the first message of a log: the log that it continues.
-const CONTINUES: &str = "continues";
 
 /// Events that could not be recorded.
 #[derive(Clone, Debug)]
@@ -21,8 +17,8 @@ pub(super) struct Lost {
     pub(super) reason: RecordError,
     /// Monotonic time in nanoseconds before which it is not tried again.
     pub(super) again: u64,
-    /// The log before this one.
-    pub(super) continues: Option<String>,
+    /// The log before this one, and what it told of the connection.
+    pub(super) continues: Option<Continued>,
 }
 
 fn later(log: &Log) -> u64 {
@@ -97,8 +93,8 @@ impl Spool {
             to,
         };
         let (event, mut extra) = gap.record();
-        if let Some(id) = &lost.continues {
-            extra.push((CONTINUES.into(), Value::Text(id.as_str().into())));
+        if let Some(before) = &lost.continues {
+            extra.extend(before.to_extra());
         }
         let mut frame = Vec::new();
         log.encode(&mut frame, stamp, true, (event, None, extra));

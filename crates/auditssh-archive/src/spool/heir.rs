@@ -3,7 +3,8 @@
 //! After a failed sync nobody knows what of a file is on the disk, and a later success says nothing
 //! of it. Nothing more is written to it, then. With `onFailure: continue` the session is counted as
 //! missing until a new log is begun and found to reach the disk; that begins with the gap, which
-//! names the log before, and takes what comes from then on. The old one is left to recovery.
+//! names the log before and tells whose session it is, and takes what comes from then on. The old
+//! one is left to recovery.
 
 use super::Spool;
 use super::gap::Lost;
@@ -71,17 +72,20 @@ impl Spool {
             .map(|lost| lost.missing)
             .unwrap_or_default();
         missing.events += self.unsure(log);
-        let lost = Lost {
-            missing,
-            reason: reason.clone(),
-            again: 0,
-            continues: Some(log.id.clone()),
-        };
-        lock(&heir.spool).lost = Some(lost);
-        heir.gapped.store(true, Ordering::Release);
-        if !log.leave_to(heir) {
-            return; // what came meanwhile is counted first
+        {
+            // Its writer waits until the gap is known.
+            let mut next = lock(&heir.spool);
+            let Some(continued) = log.leave_to(heir) else {
+                return; // what came meanwhile is counted first
+            };
+            next.lost = Some(Lost {
+                missing,
+                reason: reason.clone(),
+                again: 0,
+                continues: Some(continued),
+            });
         }
+        heir.gapped.store(true, Ordering::Release);
         tracing::warn!(connection = %log.id, log = %heir.id, "a session goes on in another log");
         self.done = true;
         self.lost = None;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::message::{Event, Message};
+use crate::message::{Connect, Event, HandshakeSuccessful, Message};
 
 fn message((event, extra): (Event, Extra)) -> Message {
     Message {
@@ -35,6 +35,40 @@ fn notices_are_read_back_and_not_taken_for_each_other() {
         messages.each_ref().map(ClockStep::read),
         [None, None, Some(step)]
     );
+}
+
+#[test]
+fn a_gap_tells_where_the_session_began_and_whose_it_is() {
+    let mut known = Continued {
+        log: "x".into(),
+        connected: Some(-7),
+        ..Continued::default()
+    };
+    let gap = Gap {
+        messages: 3,
+        bytes: 0,
+        reason: "r".into(),
+        from: 1,
+        to: 2,
+    };
+    let gap_of = |known: &Continued| {
+        let (event, mut extra) = gap.clone().record();
+        extra.extend(known.to_extra());
+        message((event, extra))
+    };
+    assert_eq!(Continued::read(&gap_of(&known)).as_ref(), Some(&known));
+    known.learn(&Event::Connect(Connect {
+        remote_addr: "::1".into(),
+        country: "CH".into(),
+    }));
+    known.learn(&Event::HandshakeSuccessful(HandshakeSuccessful {
+        username: "alice".into(),
+    }));
+    known.learn(&Event::Disconnect);
+    let told = gap_of(&known);
+    assert_eq!(Continued::read(&told), Some(known));
+    assert_eq!(Gap::read(&told), Some(gap.clone()));
+    assert_eq!(Continued::read(&message(gap.record())), None);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fs;
 fn foreign(bytes: &[u8]) -> (Object, Vec<u8>) {
     let object = Object {
         key: key(0),
+        content_type: None,
         metadata: Vec::new(),
     };
     (object, bytes.to_vec())

@@ -18,11 +18,15 @@ impl<S: Store> Turn<'_, S> {
     }
 
     pub(super) async fn accept_put(&mut self, sums: &Sums, receipt: &Receipt) -> Result<(), Stop> {
+        self.accept_object(sums, receipt)?;
+        self.confirmed().await
+    }
+
+    /// An object that was put at once is taken for made only if the store says that it is the same.
+    pub(super) fn accept_object(&mut self, sums: &Sums, receipt: &Receipt) -> Result<(), Stop> {
         match sums.mismatch(receipt) {
-            None => self.confirmed().await,
-            Some(Mismatch::Etag) if has_checksum(receipt) || self.doubts() => {
-                self.confirmed().await
-            }
+            None => Ok(()),
+            Some(Mismatch::Etag) if has_checksum(receipt) || self.doubts() => Ok(()),
             Some(_) => Err(self.corrupt("PutObject")),
         }
     }
@@ -83,15 +87,26 @@ impl<S: Store> Turn<'_, S> {
     /// case in which it is looked at, and that may be refused.
     pub(super) async fn conflict(&mut self, error: StoreError) -> Result<(), Stop> {
         let key = self.manifest.key.clone().unwrap_or_default();
-        let context = self.context;
-        // A refusal says nothing of the store: we do not ask for that permission.
-        let found = tokio::time::timeout(patience(0, 0), context.store.head(&key)).await;
         let length = self.length().await?.ok_or(Stop::Vanished)?;
-        let (stage, id) = (context.stage.clone(), self.id.to_owned());
-        let sums = context.blocking(move || stage.sums(&id, 0, length)).await?;
+        let (stage, id) = (self.context.stage.clone(), self.id.to_owned());
+        let sums = (self.context).blocking(move || stage.sums(&id, 0, length));
+        let sums = sums.await?;
+        self.compare(&key, &sums, error).await?;
+        self.confirmed().await
+    }
+
+    /// Looks whether an object has these bytes; if that cannot be told, `error` stands.
+    pub(super) async fn compare(
+        &self,
+        key: &str,
+        sums: &Sums,
+        error: StoreError,
+    ) -> Result<(), Stop> {
+        // A refusal says nothing of the store: we do not ask for that permission.
+        let found = tokio::time::timeout(patience(0, 0), self.context.store.head(key)).await;
         match found {
-            Ok(Ok(Some(found))) if found.length == length && proves(&sums, &found.receipt) => {
-                self.confirmed().await
+            Ok(Ok(Some(found))) if found.length == sums.length && proves(sums, &found.receipt) => {
+                Ok(())
             }
             _ => Err(Stop::Store(error)),
         }

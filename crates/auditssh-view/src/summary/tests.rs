@@ -1,4 +1,5 @@
 use super::*;
+use auditssh_log::extension::{Continued, Gap};
 use auditssh_log::message::{
     AuthPassword, Connect, Exec, ExitStatus, HandshakeSuccessful, Io, Shell,
 };
@@ -23,6 +24,35 @@ fn offered(name: &str) -> Event {
         username: name.into(),
         password: None,
     })
+}
+
+#[test]
+fn a_session_that_goes_on_in_this_log_is_that_of_its_user() {
+    let gap = Gap {
+        messages: 1,
+        bytes: 0,
+        reason: "r".into(),
+        from: 1,
+        to: 2,
+    };
+    let known = Continued {
+        log: "before".into(),
+        remote_addr: Some("::1".into()),
+        username: Some("alice".into()),
+        ..Continued::default()
+    };
+    let (event, mut extra) = gap.record();
+    extra.extend(known.to_extra());
+    let first = Message {
+        extra,
+        ..Message::new("id", 100, None, event)
+    };
+    let mut found = Summary::default();
+    found.push(&first);
+    assert_eq!(
+        (found.user, found.authenticated, found.address),
+        (Some("alice".into()), true, Some("::1".into()))
+    );
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What an event says, in a line.
 
 use crate::Visible;
-use auditssh_log::extension::{ClockStep, Forced, Gap, Handshake, MaskedInput, find};
+use auditssh_log::extension::{
+    ClockStep, Continued, Forced, Gap, Handshake, MaskedInput, find,
+};
 use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Value, Window};
+use std::fmt::Write as _;
 
 /// Says what happened, in one line that is safe to show.
 pub(super) fn describe(message: &Message) -> String {
@@ -189,16 +192,28 @@ fn notice(message: &Message) -> Option<String> {
             ..
         } = gap;
         let reason = show(&reason).to_string();
-        let before = find(&message.extra, "continues").and_then(Value::as_text);
-        let before = before.map_or_else(String::new, |log| {
-            format!("; the session's log before this one is {}", show(log))
-        });
+        let before = Continued::read(message).map_or_else(String::new, |before| goes_on(&before));
         return Some(format!(
             "GAP: {messages} messages, {bytes} bytes not recorded: {reason}{before}"
         ));
     }
     let step = ClockStep::read(message)?.nanoseconds;
     Some(format!("the clock jumped by {} s", step / 1_000_000_000))
+}
+
+/// Where a session was recorded before, and whose it is.
+fn goes_on(before: &Continued) -> String {
+    let mut text = format!(
+        "; the session's log before this one is {}",
+        show(&before.log)
+    );
+    if let Some(user) = &before.username {
+        let _ = write!(text, "; it is that of {}", show(user));
+    }
+    if let Some(address) = &before.remote_addr {
+        let _ = write!(text, "; from {}", show(address));
+    }
+    text
 }
 
 fn other(event: &Event) -> String {

@@ -1,4 +1,5 @@
 use super::*;
+use auditssh_log::extension::{Continued, Gap};
 use auditssh_log::message::{Exec, Io};
 use proptest::prelude::*;
 
@@ -44,6 +45,32 @@ fn output_is_gathered_to_lines() {
 1970-01-01 00:00:00.008Z  #0  channel closed
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_gap_tells_whose_session_goes_on() {
+    let gap = Gap {
+        messages: 1,
+        bytes: 0,
+        reason: "r".into(),
+        from: 1,
+        to: 2,
+    };
+    let known = Continued {
+        log: "before".into(),
+        remote_addr: Some("::1".into()),
+        username: Some("alice".into()),
+        ..Continued::default()
+    };
+    let (event, mut extra) = gap.record();
+    extra.extend(known.to_extra());
+    let first = Message {
+        extra,
+        ..Message::new("id", 100, None, event)
+    };
+    let text = shown(&[first]);
+    let told = "GAP: 1 messages, 0 bytes not recorded: r; the session's log before this one is before; it is that of alice; from ::1\n";
+    assert!(text.ends_with(told), "{text}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod row;
 
-use crate::bucket::{Place, id_in};
+use crate::bucket::{Found, Place, id_in};
 use crate::progress;
 use anyhow::Context as _;
 use auditssh_archive::verify;
@@ -137,15 +137,21 @@ fn of_bucket(
     print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let bucket = place.bucket(config)?;
-    let found = place.logs(&bucket)?;
-    let bar = progress::bar(found.iter().map(|object| object.size).sum());
+    let Found { logs, mut beside } = place.logs(&bucket)?;
+    let bar = progress::bar(logs.iter().map(|object| object.size).sum());
     let mut rows = Vec::new();
-    for object in found {
+    for object in logs {
         let download = bucket.open(&object.key);
         let download = download.with_context(|| object.key.clone())?;
         let id = id_in(&object.key).unwrap_or_default();
         let row = Row::of_download(id, object.size, bar.wrap_read(download));
-        rows.push(row.with_context(|| object.key.clone())?);
+        let aside = beside.remove(&object.key).unwrap_or_default();
+        rows.push(row.with_context(|| object.key.clone())?.beside(aside));
+    }
+    for (key, aside) in beside {
+        // Nothing but that is there of it.
+        let row = Row::of_download(id_in(&key).unwrap_or_default(), 0, io::empty())?;
+        rows.push(row.beside(aside));
     }
     bar.finish_and_clear();
     rows.sort_by_key(|row| std::cmp::Reverse(row.begun()));

@@ -64,7 +64,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn told(result: &Result<Recovered, RecoveryError>) -> (u8, String) {
     match result {
-        Ok(Recovered::Closed) => (cli::OK, "was complete; its tails are removed".into()),
+        Ok(Recovered::Closed { damaged: false }) => {
+            (cli::OK, "was complete; its tails are removed".into())
+        }
+        Ok(Recovered::Closed { .. }) => (
+            cli::DAMAGED,
+            "was complete, but a tail holds what is not in it; it is kept for `auditssh salvage`"
+                .into(),
+        ),
         Ok(Recovered::Log {
             messages,
             damaged: false,

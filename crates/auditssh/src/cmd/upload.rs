@@ -5,10 +5,11 @@ use crate::cmd::serve::{engine, parts};
 use crate::config::{Config, Span};
 use crate::{logging, progress};
 use anyhow::Context as _;
-use auditssh_archive::Archive;
+use auditssh_archive::{Archive, damaged_owner, is_id, tail_owner};
 use auditssh_s3::{Inbox, Settings, Status, Uploader};
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,6 +106,8 @@ async fn upload(
 /// Shows how far it is, until all is done.
 async fn through(uploader: &Uploader) {
     let bar = progress::visible(0);
+    // Logs that are through are not counted any more.
+    let mut all = 0;
     loop {
         let Status {
             staged,
@@ -113,7 +116,8 @@ async fn through(uploader: &Uploader) {
             ..
         } = uploader.status();
         let done = uploader.counters().bytes.value();
-        bar.set_length(bytes.max(done));
+        all = bytes.max(done).max(all);
+        bar.set_length(all);
         bar.set_position(done);
         if looked && staged == 0 {
             bar.finish_and_clear();
@@ -123,16 +127,25 @@ async fn through(uploader: &Uploader) {
     }
 }
 
+/// Of how many logs something is left: they themselves, their tails, or what recovery set aside.
+fn left(directory: &Path) -> io::Result<usize> {
+    let mut ids = BTreeSet::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let id = Some(name).filter(|name| is_id(name));
+        let id = id.or(tail_owner(name)).or(damaged_owner(name));
+        ids.extend(id.map(str::to_owned));
+    }
+    Ok(ids.len())
+}
+
 fn report(bucket: &Settings, uploads: Uploader) -> anyhow::Result<ExitCode> {
     let uploaded = uploads.counters().logs.value();
     drop(uploads);
     let local = bucket.local.display();
     let failed = |error: io::Error| anyhow::anyhow!("{local}: {error}");
-    let mut left = 0;
-    for entry in std::fs::read_dir(&bucket.local).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        left += usize::from(name.to_str().is_some_and(auditssh_archive::is_id));
-    }
+    let left = left(&bucket.local).map_err(failed)?;
     let aside = auditssh_s3::set_aside(&bucket.local).map_err(failed)?.len();
     let mut out = io::stdout().lock();
     writeln!(out, "{uploaded} uploaded, {left} left, {aside} set aside")?;

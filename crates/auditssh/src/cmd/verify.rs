@@ -2,7 +2,7 @@
 
 mod print;
 
-use crate::bucket::{Place, id_in};
+use crate::bucket::{Found, Place, id_in};
 use crate::{cli, cmd, progress};
 use anyhow::Context as _;
 use auditssh_archive::key::public_key;
@@ -113,16 +113,27 @@ fn of_bucket(
     mut each: impl FnMut(Checked) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let bucket = place.bucket(config)?;
-    let found = place.logs(&bucket)?;
-    anyhow::ensure!(!found.is_empty(), "no log is there");
-    let bar = progress::bar(found.iter().map(|object| object.size).sum());
-    for object in found {
+    let Found { logs, mut beside } = place.logs(&bucket)?;
+    anyhow::ensure!(!logs.is_empty() || !beside.is_empty(), "no log is there");
+    let bar = progress::bar(logs.iter().map(|object| object.size).sum());
+    for object in logs {
         let id = id_in(&object.key).unwrap_or_default();
         let report = bucket
             .open(&object.key)
             .map_err(io::Error::other)
             .and_then(|download| verify_as(bar.wrap_read(download), id));
-        each(Checked::alone(place.path(&object.key), report))?;
+        each(Checked {
+            damaged: beside.remove(&object.key).unwrap_or_default(),
+            ..Checked::alone(place.path(&object.key), report)
+        })?;
+    }
+    for (key, damaged) in beside {
+        // As of a log of which only this is left in a directory.
+        let nothing = verify(io::empty());
+        each(Checked {
+            damaged,
+            ..Checked::alone(place.path(&key), nothing)
+        })?;
     }
     bar.finish_and_clear();
     Ok(())

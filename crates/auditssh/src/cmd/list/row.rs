@@ -109,6 +109,11 @@ impl Row {
         Ok(row)
     }
 
+    /// The same, with the names of what recovery set aside beside it.
+    pub(super) fn beside(self, damaged: Vec<String>) -> Self {
+        Self { damaged, ..self }
+    }
+
     /// The same, set aside for a reason.
     pub(super) fn set_aside(self, reason: String) -> Self {
         Self {

@@ -71,6 +71,7 @@ fn of_archive(counters: &archive::Counters) {
         begun,
         closed,
         recovered,
+        damaged,
         refused,
         failures,
         missing,
@@ -87,6 +88,7 @@ fn of_archive(counters: &archive::Counters) {
         begun = count(begun),
         closed = count(closed),
         recovered = count(recovered),
+        damaged = count(damaged),
         refused = count(refused),
         failures = count(failures),
         missing = count(missing),
@@ -104,6 +106,7 @@ fn of_uploads(counters: &s3::Counters) {
         bytes,
         quarantined,
         vanished,
+        damaged,
         failures,
     } = counters;
     let mut failed = String::new();
@@ -120,6 +123,7 @@ fn of_uploads(counters: &s3::Counters) {
         bytes = count(bytes),
         quarantined = count(quarantined),
         vanished = count(vanished),
+        damaged = count(damaged),
         failures = Some(failed.as_str()).filter(|failed| !failed.is_empty()),
         "counted of uploads"
     );
