@@ -12,6 +12,7 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters, status: &Status)
         bytes,
         quarantined,
         vanished,
+        damaged,
         failures,
     } = counters;
     sheet.counter(
@@ -35,6 +36,11 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters, status: &Status)
         "auditssh_upload_vanished",
         "Logs that someone deleted before the bucket had them",
         vanished.value(),
+    )?;
+    sheet.counter(
+        "auditssh_upload_damaged",
+        "Files that recovery set aside beside a log and that the bucket has got",
+        damaged.value(),
     )?;
     sheet.counters(
         "auditssh_upload_failures",

@@ -1,10 +1,8 @@
 //! What an event says, in a line.
 
 use crate::Visible;
-use auditssh_log::extension::{
-    ClockStep, Continued, Forced, Gap, Handshake, MaskedInput, find,
-};
-use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Value, Window};
+use auditssh_log::extension::{ClockStep, Continued, Forced, Gap, Handshake, MaskedInput};
+use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Window};
 use std::fmt::Write as _;
 
 /// Says what happened, in one line that is safe to show.
