@@ -128,7 +128,7 @@ async fn altered(settings: &Settings, told: &Told, to: &Path) -> String {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut log = std::fs::read(settings.directory.join(&id)).unwrap();
-    log[1000] ^= 1;
+    *log.get_mut(1000).unwrap() ^= 1;
     std::fs::write(to.join(&id), log).unwrap();
     for tail in ["tail0", "tail1"].map(|tail| format!(".{id}.{tail}")) {
         std::fs::copy(settings.directory.join(&tail), to.join(&tail)).unwrap();
