@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import asyncssh
+import pexpect
 import pytest
 import yaml
 from test_channels import shared
@@ -28,7 +29,7 @@ from harness.log import (
     STDOUT,
     SUBSYSTEM,
 )
-from harness.server import free_port
+from harness.server import environment, free_port
 from harness.wait import until
 
 FORCED = 'echo "forced: $SSH_ORIGINAL_COMMAND"'
@@ -151,18 +152,34 @@ def test_subsystem(filtered, mode, default, force):
 
 @pytest.mark.parametrize("mode, default, force", IN_FORCE)
 def test_tty(filtered, mode, default, force):
-    """As with sshd's PermitTTY, the command runs all the same."""
+    """A client that insists on a terminal gives up, as before sshd with `PermitTTY no`."""
     server = filtered("tty", mode, default)
     done = server.run("test -t 1 && echo terminal || echo none", "-tt")
     log = server.log()
-    assert log.only(PTY) and log.only(EXIT)["exitStatus"] == 0
     if force == "enable":
         assert done.stdout == b"terminal\r\n" and refusals(log) == {}
+        assert log.only(PTY) and log.only(EXIT)["exitStatus"] == 0
     else:
-        assert done.stdout == b"none\n"
+        assert done.returncode == 255
         assert b"PTY allocation request failed on channel 0" in done.stderr
         assert refusals(log).keys() == {log.only(PTY)["requestId"]}
         assert "`security.tty`" in refusals(log)[log.only(PTY)["requestId"]]
+
+
+def test_a_shell_goes_on_without_a_terminal(filtered):
+    """Where a person's client would have liked one."""
+    server = filtered("tty", "disable", None)
+    command = server.ssh()
+    person = pexpect.spawn(command[0], command[1:], env=environment(), timeout=60)
+    person.expect_exact("PTY allocation request failed on channel 0")
+    person.send("test -t 0 || echo no''ne; exit 3\n")
+    person.expect_exact("none")
+    person.expect(pexpect.EOF)
+    person.close()
+    assert person.exitstatus == 3
+    log = server.log()
+    assert refusals(log).keys() == {log.only(PTY)["requestId"]}
+    assert log.io(STDOUT) == b"none\n"
 
 
 @pytest.mark.parametrize("mode, default, force", IN_FORCE)
@@ -285,8 +302,8 @@ def test_a_key_forces_no_more_than_is_allowed(make_server):
 
 def test_a_key_without_a_terminal_gets_none(make_server):
     server = with_key(make_server(security={"tty": {"mode": "enable"}}), "no-pty")
-    done = server.run("test -t 1 || echo none", "-tt")
-    assert done.stdout == b"none\n" and b"PTY allocation request failed on channel 0" in done.stderr
+    done = server.run("true", "-tt")
+    assert done.returncode == 255 and b"PTY allocation request failed on channel 0" in done.stderr
     assert "key" in refusals(server.log())[0]
 
 
@@ -399,7 +416,7 @@ def test_read_only_sftp(make_server, tmp_path):
     server.log()
     for done in [server.run("id"), shell(server, b"id\n"), scp(server, "-O", f"alice@127.0.0.1:{there}", str(here))]:
         assert done.returncode != 0 and b"uid" not in done.stdout and b"request failed" in done.stderr
-        assert server.log().of(EXIT) == []
+    assert all(log.of(EXIT) == [] for log in server.logs(3))
 
 
 def test_git_only(make_server, tmp_path):

@@ -94,11 +94,11 @@ fn max_sessions(raw: &At<i64>, session_channels: usize, report: &mut Report) -> 
 
 fn check_forwarding(raw: &raw::Forwarding, report: &mut Report) {
     for mode in [
-        &raw.reverse_forwarding_mode,
-        &raw.forwarding_mode,
-        &raw.socket_forwarding_mode,
-        &raw.socket_listen_mode,
-        &raw.x11_forwarding_mode,
+        &raw.reverse,
+        &raw.direct,
+        &raw.socket,
+        &raw.socket_listen,
+        &raw.x11,
     ] {
         if mode.value != Forwarded::Disable {
             report.fault(mode, "forwarding is not in this version; write `disable`");

@@ -100,19 +100,23 @@ pub(crate) enum Mode {
 
 /// Forwarding, which is not in this version: nothing but `disable` is taken.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Forwarding {
     /// Of ports of the server's side to the client (`ssh -R`).
-    pub(crate) reverse_forwarding_mode: At<Forwarded>,
+    #[serde(rename = "reverseForwardingMode")]
+    pub(crate) reverse: At<Forwarded>,
     /// Of connections of the client to ports (`ssh -L`, `-D`, `-W`).
-    pub(crate) forwarding_mode: At<Forwarded>,
+    #[serde(rename = "forwardingMode")]
+    pub(crate) direct: At<Forwarded>,
     /// Of connections of the client to Unix sockets (`ssh -L`).
-    pub(crate) socket_forwarding_mode: At<Forwarded>,
+    #[serde(rename = "socketForwardingMode")]
+    pub(crate) socket: At<Forwarded>,
     /// Of Unix sockets of the server's side to the client (`ssh -R`).
-    pub(crate) socket_listen_mode: At<Forwarded>,
+    #[serde(rename = "socketListenMode")]
+    pub(crate) socket_listen: At<Forwarded>,
     /// Of X11 (`ssh -X`).
     #[serde(rename = "x11ForwardingMode")]
-    pub(crate) x11_forwarding_mode: At<Forwarded>,
+    pub(crate) x11: At<Forwarded>,
 }
 
 /// How forwarding is treated.
