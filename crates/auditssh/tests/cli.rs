@@ -442,7 +442,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "geoip: {provider: maxmind}",
-        "`geoip.maxmind-geoip2-file`: /var/lib/GeoIP/GeoIP2-Country.mmdb: No such file",
+        "1:19: `geoip.provider`: /var/lib/GeoIP/GeoIP2-Country.mmdb: No such file",
     ),
     (
         "log: {level: 3}",

@@ -1,7 +1,7 @@
 //! Keys and words of ContainerSSH's configuration that are not ours, and what to write instead.
 
 /// By the whole path of the key.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 5] = [
     ("listen", "write `ssh: {listen: …}`"),
     ("ssh.ciphers", ALGORITHMS),
     ("ssh.kex", ALGORITHMS),
@@ -10,32 +10,13 @@ const KEYS: [(&str, &str); 8] = [
         "ssh.keyboardInteractiveName",
         "the prompt of keyboard-interactive bears no name; remove this key",
     ),
-    (
-        "log.destination",
-        "the log goes to standard error, from where systemd takes it; remove this key",
-    ),
-    (
-        "log.file",
-        "the log goes to standard error; remove this key, and start the server with `2>> FILE` or under \
-         systemd",
-    ),
-    (
-        "log.syslog",
-        "the log goes to standard error; remove this key, and start the server under systemd, which \
-         passes it on, or with `2>&1 | logger`",
-    ),
 ];
 
 const ALGORITHMS: &str =
     "which algorithms are offered is fixed, and none of them is weak; remove this key";
 
 /// By the whole path of the key and the word that stands there.
-const WORDS: [(&str, &str, &str); 13] = [
-    ("log.format", "ljson", "json"),
-    ("log.level", "notice", "info"),
-    ("log.level", "crit", "error"),
-    ("log.level", "alert", "error"),
-    ("log.level", "emerg", "error"),
+const WORDS: [(&str, &str, &str); 8] = [
     ("log.level", "0", "error"),
     ("log.level", "1", "error"),
     ("log.level", "2", "error"),
