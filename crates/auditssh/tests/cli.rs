@@ -446,7 +446,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "log: {level: 3}",
-        "1:14: `log.level`: unknown value `3`; known here: error, warning, info, debug, trace",
+        "1:14: `log.level`: unknown value `3`; write `error`",
+    ),
+    (
+        "log: {level: loud}",
+        "1:14: `log.level`: unknown value `loud`; known here: error, warning, info, debug, trace",
     ),
     (
         "limits: {connections: 1e3}",
