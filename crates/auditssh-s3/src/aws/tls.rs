@@ -12,8 +12,8 @@ use rustls_pki_types::pem::PemObject;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// It is not PEM.
-    #[error("not PEM: {0}")]
-    Pem(String),
+    #[error("not PEM, or cut off")]
+    Pem,
     /// Something else than a certificate is in it.
     #[error("certificate {0} cannot be used: {1}")]
     Certificate(usize, String),
@@ -26,7 +26,8 @@ pub enum CertificateError {
 pub fn check_certificates(pem: &str) -> Result<(), CertificateError> {
     let mut roots = rustls::RootCertStore::empty();
     for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem.as_bytes())) {
-        let certificate = certificate.map_err(|error| CertificateError::Pem(error.to_string()))?;
+        // The library's own words repeat what was read, which may be a key in the wrong place.
+        let certificate = certificate.map_err(|_| CertificateError::Pem)?;
         roots
             .add(certificate)
             .map_err(|error| CertificateError::Certificate(number, error.to_string()))?;
@@ -58,6 +59,23 @@ pub(super) fn http_client(connection: &Connection) -> SharedHttpClient {
         Err(error) => {
             tracing::error!(%error, "TLS cannot be set up as wished");
             builder.build_https()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_told_and_not_repeated() {
+        for (text, expected) in [
+            ("", CertificateError::None),
+            ("hunter2", CertificateError::None),
+            ("-----BEGIN hunter2", CertificateError::Pem),
+            ("-----BEGIN CERTIFICATE-----\nhunter2", CertificateError::Pem),
+        ] {
+            assert_eq!(check_certificates(text), Err(expected), "{text}");
         }
     }
 }
