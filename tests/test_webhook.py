@@ -510,6 +510,7 @@ configserver: {url: "", timeout: 2s, transmitSensitiveMetadata: false}
         (("allowRedirects: false", "allowRedirects: true"), "`auth.password.webhook.allowRedirects`: redirects are not"),
         (("[x25519, ", "["), "`auth.password.webhook.curves`: what is chosen"),
         (('configserver: {url: ""', "configserver: {url: 'http://x'"), "`configserver.url`: a configuration server"),
+        (("method: webhook", 'method: ""'), "`auth.password.webhook.url` is given, but nobody is asked"),
         (("http://localhost:8080", ""), "`auth.password.webhook.url` is missing"),
         (("http://localhost:8080", "localhost:8080"), "`auth.password.webhook.url`: "),
         (("http://localhost:8080", "http://me:hunter2@localhost"), "name or password before `@`"),
@@ -531,6 +532,7 @@ configserver: {url: "", timeout: 2s, transmitSensitiveMetadata: false}
         ({"key": "KEY"}, "`auth.authz.webhook.key` is given without its `cert`"),
         ({"cert": "CERT", "key": "OTHER"}, "`auth.authz.webhook.key`: the key can't be used with the certificate"),
         ({"cert": "CERT", "key": "-----hunter2"}, "`auth.authz.webhook.key`: no private key is in it"),
+        ({"cert": "CERT", "key": "hunter2"}, "`auth.authz.webhook.key`: the file that it names cannot be read"),
         ({"cert": "KEY", "key": "KEY"}, "`auth.authz.webhook.cert`: no certificate is in it"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -546,3 +548,12 @@ def test_certificates_that_do_not_do_are_named(tmp_path, authority, settings, ex
     done = program.run("config", "check", file, check=False)
     assert done.returncode != 0 and expected in done.stderr.decode(), done
     assert b"hunter2" not in done.stdout + done.stderr and b"104, 117" not in done.stderr
+
+
+def test_a_webhook_that_nobody_would_ask_is_refused(tmp_path):
+    file = tmp_path / "config.yaml"
+    for name in ("password", "publicKey", "authz"):
+        file.write_text(json.dumps({"auth": {name: {"webhook": {"url": "https://localhost"}}}}))
+        done = program.run("config", "check", file, check=False)
+        expected = f"`auth.{name}.webhook.url` is given, but nobody is asked without a method"
+        assert done.returncode == 1 and expected in done.stderr.decode(), done

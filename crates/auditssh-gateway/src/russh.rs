@@ -60,15 +60,12 @@ const KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// ends the connection after so many more than are allowed.
 const FREE_REFUSALS: usize = 1;
 
-/// Key exchanges, the best first: with a post-quantum part, then elliptic, then classic. Those that
-/// sshd offers by default and the library knows; none with SHA-1.
+/// Key exchanges, the best first: with a post-quantum part, then elliptic, then classic. Of those
+/// that sshd offers and the library knows, none with SHA-1 or a curve of NIST.
 const KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
-    kex::ECDH_SHA2_NISTP256,
-    kex::ECDH_SHA2_NISTP384,
-    kex::ECDH_SHA2_NISTP521,
     kex::DH_G16_SHA512,
     kex::DH_G18_SHA512,
     kex::DH_G14_SHA256,

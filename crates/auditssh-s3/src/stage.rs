@@ -220,10 +220,11 @@ impl Stage {
         writeln!(file, "{reason}")?;
         file.sync_data()?;
         gone(fs::rename(self.manifest_path(id), aside.manifest_path(id)))?;
+        // The log goes first: what is beside it is found without it here, but not there.
+        fs::rename(self.path(id), aside.path(id))?;
         for name in self.beside(id) {
             gone(fs::rename(self.path(&name), aside.path(&name)))?;
         }
-        fs::rename(self.path(id), aside.path(id))?;
         aside.sync_names()?;
         self.sync_names()
     }

@@ -35,6 +35,11 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters, status: &Status)
             &counters.recovered,
         ),
         (
+            "auditssh_logs_damaged",
+            "Logs of earlier runs that no crash leaves so, or of which recovery set something aside",
+            &counters.damaged,
+        ),
+        (
             "auditssh_logs_tampered",
             "Files that someone deleted, replaced or cut while they were written",
             &counters.tampered,

@@ -45,12 +45,12 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
             none_probes,
         ),
         (
-            "auditssh_auth_service_questions",
+            "containerssh_auth_server_requests",
             "Questions put to the service that is asked who may log in",
             service_questions,
         ),
         (
-            "auditssh_auth_service_failures",
+            "containerssh_auth_server_failures",
             "Of these questions, those that got no answer; nobody was let in by them",
             service_failures,
         ),

@@ -9,6 +9,7 @@ use crate::config::raw::{
     self, ConfigServer, GssapiMeans, KeyboardInteractiveMeans, Password, PasswordMeans, TlsVersion,
     WebhookMeans, WebhookMethod,
 };
+use crate::config::secret::Secret;
 use auditssh_webhook::tls::{Authorities, Identity, Trust, TrustError, Version};
 use auditssh_webhook::{Url, Webhook, Webhooks};
 use std::fs::File;
@@ -36,6 +37,9 @@ pub(super) fn check(raw: &raw::Auth, report: &mut Report) -> Option<Arc<Webhooks
     let (asked, own) = match &raw.password {
         Password::Method(method) => {
             bounds(&method.webhook, report);
+            if method.method.value == PasswordMeans::None {
+                refuse_unasked(&method.webhook, report);
+            }
             let own = method.method.value == PasswordMeans::Webhook;
             (true, own.then_some(&method.webhook))
         }
@@ -84,7 +88,21 @@ pub(super) fn check_config_server(raw: &ConfigServer, report: &mut Report) {
 /// The webhook of a method, if that is what it is judged by.
 fn own_of<'a>(method: &'a WebhookMethod, report: &mut Report) -> Option<&'a raw::Webhook> {
     bounds(&method.webhook, report);
+    if method.method == WebhookMeans::None {
+        refuse_unasked(&method.webhook, report);
+    }
     (method.method == WebhookMeans::Webhook).then_some(&method.webhook)
+}
+
+/// A webhook that is given and would not be asked: whoever wrote that counts on its answers.
+fn refuse_unasked(webhook: &raw::Webhook, report: &mut Report) {
+    if !webhook.url.value.is_empty() {
+        report.fault(
+            &webhook.url,
+            "`url` is given, but nobody is asked without a method; write `method: webhook` beside \
+             `webhook`, or leave `url` empty",
+        );
+    }
 }
 
 /// A method must not have a webhook of its own and one of the older form.
@@ -273,11 +291,7 @@ fn identity(raw: &raw::Webhook, report: &mut Report) -> Option<Identity> {
         }
     };
     let certificate = pem("cert", cert, &cert.value, report)?;
-    let text = key.value.expose();
-    if !is_pem(text) {
-        check_secret_file(key, Path::new(text), report);
-    }
-    let secret = pem("key", key, text, report)?;
+    let secret = secret(key, report)?;
     match Identity::from_pem(&certificate, &secret) {
         Ok(identity) => Some(identity),
         Err(error @ (TrustError::NoKey | TrustError::Key(_))) => {
@@ -286,6 +300,29 @@ fn identity(raw: &raw::Webhook, report: &mut Report) -> Option<Identity> {
         }
         Err(error) => {
             report.fault(cert, format!("`cert`: {error}"));
+            None
+        }
+    }
+}
+
+/// A key, from the text itself or from the file that it names. Text that names no file is not
+/// repeated: it may be a key without its first line.
+fn secret(key: &At<Secret>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+    let text = key.value.expose();
+    if is_pem(text) {
+        return Some(Zeroizing::new(text.as_bytes().to_vec()));
+    }
+    match read(Path::new(text)) {
+        Ok(pem) => {
+            check_secret_file(key, Path::new(text), report);
+            Some(pem)
+        }
+        Err(error) => {
+            let message = format!(
+                "`key`: the file that it names cannot be read: {error}; a key itself begins with \
+                 -----BEGIN"
+            );
+            report.fault(key, message);
             None
         }
     }
