@@ -22,6 +22,7 @@ pub use known_hosts::KnownHostsError;
 pub use login::Credentials;
 pub use routes::Route;
 pub use secret::{KeySource, PasswordSource, Secret, SecretError};
+pub use session::loses_arguments;
 pub use settings::{Settings, Target, UserName};
 
 pub(crate) use hostkeys::Presented;

@@ -73,7 +73,10 @@ mod tests {
             ("", CertificateError::None),
             ("hunter2", CertificateError::None),
             ("-----BEGIN hunter2", CertificateError::Pem),
-            ("-----BEGIN CERTIFICATE-----\nhunter2", CertificateError::Pem),
+            (
+                "-----BEGIN CERTIFICATE-----\nhunter2",
+                CertificateError::Pem,
+            ),
         ] {
             assert_eq!(check_certificates(text), Err(expected), "{text}");
         }
