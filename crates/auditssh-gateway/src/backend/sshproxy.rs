@@ -124,6 +124,7 @@ impl Shared {
         let line = dial::dial(&target).await.map_err(Refused::new)?;
         line.allow(LOGIN_BYTES);
         let ports = Ports::new(settings.buffer, self.tasks.clone());
+        ports.are_of(&line);
         // Whatever ends this future ends the connection.
         let cut = CutOnDrop(Some((Arc::clone(&line), Arc::clone(&ports))));
         let check = Box::new(move |key: &Presented<'_>| trusted.check(key));
