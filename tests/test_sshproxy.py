@@ -342,6 +342,17 @@ def test_a_server_that_opens_channels_without_end(make_proxy, make_fake):
     assert server.listens()
 
 
+def test_a_server_that_says_of_an_open_channel_that_it_failed_to_open(make_proxy, make_fake):
+    async def takes_back(process):
+        fields = asyncssh.packet.UInt32(1), asyncssh.packet.String(b"no"), asyncssh.packet.String(b"")
+        process.channel.send_packet(asyncssh.constants.MSG_CHANNEL_OPEN_FAILURE, *fields)
+        await asyncio.sleep(600)
+
+    server = make_proxy(make_fake(process=takes_back)).start()
+    assert server.run("hello", timeout=100).returncode != 0
+    assert server.log(60).messages[-1].type == DISCONNECT
+
+
 def test_a_server_that_asks_without_end(make_proxy, make_fake):
     async def floods(process):
         connection = process.channel.get_connection()
