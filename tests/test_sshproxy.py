@@ -236,7 +236,7 @@ def test_a_forced_command(make_proxy, openssh):
     server.log()
     assert b"PTY allocation request failed" in server.run("", "-tt", "-o", "LogLevel=INFO").stderr
     log = server.log()
-    assert log.of(REQUEST_FAILED)[0]["reason"] == "this login may not have a terminal"
+    assert log.of(REQUEST_FAILED)[0]["reason"] == "the key of this login allows no terminal"
 
 
 def test_a_server_that_is_killed(make_proxy, openssh):
