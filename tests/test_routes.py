@@ -105,6 +105,7 @@ def test_names_are_not_divided_unless_that_is_asked_for(hosts):
         ({"routes": {"db": {"server": "x y"}}}, "must be a name or an address alone"),
         ({"routes": {"db": {"port": 0}}}, "0 is out of bounds"),
         ({"routes": {"db": {"allowedHostKeyFingerprints": ["x"]}}}, "not a fingerprint"),
+        ({"routes": {"db": {"users": []}}}, "nobody could use the route"),
         ({"routes": {"db": {"host": "x"}}}, "unknown key `sshproxy.routes.db.host`"),
         ({"separator": ""}, "but no `routeSeparator`"),
         ({"separator": "@"}, "`sshproxy.routeSeparator` must be `%` or `+`"),

@@ -342,6 +342,17 @@ def test_a_server_that_opens_channels_without_end(make_proxy, make_fake):
     assert server.listens()
 
 
+def test_a_server_that_says_of_an_open_channel_that_it_failed_to_open(make_proxy, make_fake):
+    async def takes_back(process):
+        fields = asyncssh.packet.UInt32(1), asyncssh.packet.String(b"no"), asyncssh.packet.String(b"")
+        process.channel.send_packet(asyncssh.constants.MSG_CHANNEL_OPEN_FAILURE, *fields)
+        await asyncio.sleep(600)
+
+    server = make_proxy(make_fake(process=takes_back)).start()
+    assert server.run("hello", timeout=100).returncode != 0
+    assert server.log(60).messages[-1].type == DISCONNECT
+
+
 def test_a_server_that_asks_without_end(make_proxy, make_fake):
     async def floods(process):
         connection = process.channel.get_connection()
@@ -421,6 +432,29 @@ def test_a_server_that_answers_no_request(make_proxy, make_fake):
     process.kill()
     process.wait()
     assert server.log(60).messages[-1].type == DISCONNECT
+
+
+def test_a_command_that_failed_does_not_run_later(make_proxy, make_fake, monkeypatch):
+    """The host stops at the request before it, and goes on when both are recorded as failed."""
+    goes_on, take = threading.Event(), asyncssh.channel.SSHServerChannel._process_pty_req_request
+
+    def slow(channel, packet):
+        goes_on.wait(100)
+        return take(channel, packet)
+
+    async def runs(process):
+        fake.ran.append(process.command)
+        process.exit(0)
+
+    monkeypatch.setattr(asyncssh.channel.SSHServerChannel, "_process_pty_req_request", slow)
+    fake = make_fake(process=runs, ran=[])
+    server = make_proxy(fake, limits={"backendRequest": "1s"}).start()
+    client = subprocess.Popen([*server.ssh("-tt"), "late"], stdin=subprocess.DEVNULL)
+    client.wait(60)
+    assert "gave no answer" in server.log(60).of(REQUEST_FAILED)[0]["reason"]
+    goes_on.set()
+    until(lambda: fake.lost, 60, "the connection to the server ends")
+    assert fake.ran == []
 
 
 @pytest.mark.parametrize(

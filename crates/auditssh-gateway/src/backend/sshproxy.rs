@@ -22,6 +22,7 @@ pub use known_hosts::KnownHostsError;
 pub use login::Credentials;
 pub use routes::Route;
 pub use secret::{KeySource, PasswordSource, Secret, SecretError};
+pub use session::loses_arguments;
 pub use settings::{Settings, Target, UserName};
 
 pub(crate) use hostkeys::Presented;
@@ -123,6 +124,7 @@ impl Shared {
         let line = dial::dial(&target).await.map_err(Refused::new)?;
         line.allow(LOGIN_BYTES);
         let ports = Ports::new(settings.buffer, self.tasks.clone());
+        ports.are_of(&line);
         // Whatever ends this future ends the connection.
         let cut = CutOnDrop(Some((Arc::clone(&line), Arc::clone(&ports))));
         let check = Box::new(move |key: &Presented<'_>| trusted.check(key));

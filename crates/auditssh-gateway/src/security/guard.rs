@@ -57,7 +57,12 @@ impl Guard {
     }
 
     /// `env`, by the name of the variable.
-    pub(crate) fn env(&self, name: &[u8]) -> Result<(), Refused> {
+    pub(crate) fn env(&self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        whole("the variable's name", name)?;
+        whole("the variable's value", value)?;
+        if name.is_empty() || name.contains(&b'=') {
+            return refused("the variable's name is empty or holds `=`".to_owned());
+        }
         if name == ORIGINAL_COMMAND {
             return refused("only the server sets this variable".to_owned());
         }
@@ -78,6 +83,7 @@ impl Guard {
         if self.force.as_ref().is_some_and(|force| force.by == By::Key) {
             return refused("a command forced by the key can't be signalled".to_owned());
         }
+        whole("the signal's name", name.as_bytes())?;
         told(
             self.security.signal.judge(name.as_bytes()),
             "security.signal",
@@ -96,6 +102,7 @@ impl Guard {
             Program::Shell => told(shell.judge(), "security.shell"),
             Program::Exec(line) => told(command.judge(line), "security.command"),
             Program::Subsystem(name) => {
+                whole("the subsystem's name", name.as_bytes())?;
                 told(subsystem.judge(name.as_bytes()), "security.subsystem")
             }
         }?;
@@ -116,6 +123,14 @@ impl Guard {
             .into(),
         }))
     }
+}
+
+/// A backend may take a text to end at a zero byte: what it does then is not what was judged.
+fn whole(what: &str, text: &[u8]) -> Result<(), Refused> {
+    if text.contains(&0) {
+        return refused(format!("{what} holds a zero byte"));
+    }
+    Ok(())
 }
 
 /// In the words of the log. What is asked for is not repeated: it stands in the request itself.

@@ -92,7 +92,7 @@ fn names_are_compared_exactly() {
 #[test]
 fn by_default_everything_is_allowed() {
     let guard = open(Security::default());
-    assert!(guard.env(b"ANY").is_ok() && guard.pty().is_ok() && guard.signal("KILL").is_ok());
+    assert!(guard.env(b"ANY", b"x").is_ok() && guard.pty().is_ok() && guard.signal("KILL").is_ok());
     for program in [Program::Shell, exec("x"), subsystem("sftp")] {
         assert!(guard.program(&program).unwrap().is_none());
     }
@@ -163,7 +163,7 @@ fn each_filter_is_about_its_own_kind() {
     for (name, security) in cases {
         let guard = open(security);
         let judged = [
-            ("env", guard.env(b"A").err()),
+            ("env", guard.env(b"A", b"x").err()),
             ("command", guard.program(&exec("a")).err()),
             ("shell", guard.program(&Program::Shell).err()),
             ("subsystem", guard.program(&subsystem("a")).err()),
@@ -190,7 +190,10 @@ fn refusals_name_the_list_and_repeat_nothing_of_the_client() {
         signal: filter(Mode::Enable, &[], &["KILL"]),
         ..Security::default()
     });
-    assert_eq!(said(guard.env(b"secret")), "not in `security.env.allow`");
+    assert_eq!(
+        said(guard.env(b"secret", b"x")),
+        "not in `security.env.allow`"
+    );
     assert_eq!(
         said(guard.program(&exec("secret"))),
         "not in `security.command.allow`"
@@ -336,6 +339,38 @@ fn the_original_command_is_never_the_clients_to_set() {
         env: filter(Mode::Filter, &allow, &[]),
         ..Security::default()
     });
-    assert!(guard.env(b"SSH_ORIGINAL_COMMAND").is_err());
-    assert!(guard.env(b"SSH_ORIGINAL_COMMANDS").is_ok());
+    assert!(guard.env(b"SSH_ORIGINAL_COMMAND", b"x").is_err());
+    assert!(guard.env(b"SSH_ORIGINAL_COMMANDS", b"x").is_ok());
+}
+
+/// sshd and C drop a zero byte at the end of a text: it would get past every `deny`.
+#[test]
+fn nothing_with_a_zero_byte_is_judged_by_what_stands_before_it() {
+    let guard = open(Security {
+        env: filter(Mode::Enable, &[], &["LD_PRELOAD"]),
+        signal: filter(Mode::Enable, &[], &["KILL"]),
+        subsystem: filter(Mode::Enable, &[], &["sftp"]),
+        ..Security::default()
+    });
+    for (name, value) in [
+        (&b"LD_PRELOAD\0"[..], &b"x"[..]),
+        (b"SSH_ORIGINAL_COMMAND\0", b"x"),
+        (b"A\0B", b"x"),
+        (b"\0", b"x"),
+        (b"A", b"x\0"),
+        (b"A", b"x\0y"),
+        (b"", b"x"),
+        (b"LD_PRELOAD=x", b"x"),
+        (b"=", b""),
+    ] {
+        assert!(guard.env(name, value).is_err(), "{name:?} {value:?}");
+    }
+    assert!(guard.env(b"A", b"").is_ok() && guard.env(b"A", b"=").is_ok());
+    for name in ["KILL\0", "\0", "TERM\0KILL"] {
+        assert!(said(guard.signal(name)).contains("zero byte"), "{name:?}");
+    }
+    for name in ["sftp\0", "\0", "x\0sftp"] {
+        let told = said(guard.program(&subsystem(name)));
+        assert!(told.contains("zero byte"), "{name:?}");
+    }
 }

@@ -60,7 +60,7 @@ impl Channel {
             value: value.into(),
         });
         link.record(self.entry(event)).await?;
-        let admitted = self.guard.env(name.as_bytes());
+        let admitted = self.guard.env(name.as_bytes(), value.as_bytes());
         let result = match admitted.and_then(|()| state.admit_variable(link, name, value)) {
             Ok(session) => timely(link, session.env(name.as_bytes(), value.as_bytes())).await?,
             Err(refused) => Err(refused),

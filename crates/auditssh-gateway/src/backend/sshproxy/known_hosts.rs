@@ -81,6 +81,7 @@ impl Known {
     }
 
     fn add(&mut self, line: &str, name: &str) -> Result<(), &'static str> {
+        let revoked = line.starts_with("@revoked");
         let mut words = line.split_ascii_whitespace();
         let mut hosts = words.next().unwrap_or_default();
         let list = if let Some(marker) = hosts.strip_prefix('@') {
@@ -102,12 +103,19 @@ impl Known {
         if !matches(hosts, name)? {
             return Ok(());
         }
-        // One of a kind that is not supported can't be shown to us either.
-        if let Ok(key) = PublicKey::from_openssh(&format!("{kind} {key}")) {
-            list.push(key);
+        match PublicKey::from_openssh(&format!("{kind} {key}")) {
+            Ok(key) => list.push(key),
+            // One of a kind that is not supported can't be shown to us either.
+            Err(_) if !revoked && is_unsupported(kind) => {}
+            Err(_) => return Err("the key can't be read, or is of an unknown type"),
         }
         Ok(())
     }
+}
+
+/// Types of keys that OpenSSH has or had, and that are not used here.
+fn is_unsupported(kind: &str) -> bool {
+    kind == "ssh-dss" || kind.starts_with("sk-")
 }
 
 /// The host as such files name it.
@@ -248,10 +256,17 @@ mod tests {
             "db ssh-ed25519 !!!!",
             "|1|x|y ssh-ed25519 AAAA",
             "|1|AAAA ssh-ed25519 AAAA",
+            "db ssh-ed25519 AAAA",
+            "db ssh-new AAAA",
+            "@revoked db ssh-ed25519 AAAA",
+            "@revoked * ssh-new AAAA",
+            "@revoked * ssh-dss AAAAB3NzaC1kc3M=",
         ] {
             let text = format!("# first\n{bad}\n");
             assert_eq!(Known::parse(&text, &target).unwrap_err().0, 2, "{bad}");
         }
+        // What is said of other hosts only does not count.
+        assert_eq!(of("other ssh-ed25519 AAAA", "db", 22), Known::default());
         // A kind that nobody supports any more.
         assert_eq!(
             of("db ssh-dss AAAAB3NzaC1kc3M=", "db", 22),

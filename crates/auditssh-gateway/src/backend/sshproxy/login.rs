@@ -83,9 +83,13 @@ impl Way {
         match self {
             Self::Certificate | Self::Key | Self::Agent => methods.public_key,
             Self::Password => methods.password,
-            // The same password: not asked twice.
+            // The same password: by one of the two, see `next`.
             Self::Interactive => methods.interactive && !methods.password,
         }
+    }
+
+    const fn sends_password(self) -> bool {
+        matches!(self, Self::Password | Self::Interactive)
     }
 
     const fn name(self) -> &'static str {
@@ -162,8 +166,7 @@ pub(super) async fn log_in(
     };
     let mut left = credentials.ways();
     let mut tried = Vec::new();
-    while let Some(at) = left.iter().position(|way| way.is_offered(methods)) {
-        let way = left.remove(at);
+    while let Some(way) = next(&mut left, methods) {
         tried.push(way.name());
         let verdict = credentials.attempt(way, upstream, login).await;
         match verdict.map_err(failed)? {
@@ -172,6 +175,13 @@ pub(super) async fn log_in(
         }
     }
     Err(told(user, &tried, methods))
+}
+
+/// The way that is tried next. The password is sent once, whatever is offered afterwards.
+fn next(left: &mut Vec<Way>, methods: Methods) -> Option<Way> {
+    let way = left.iter().copied().find(|way| way.is_offered(methods))?;
+    left.retain(|other| *other != way && !(way.sends_password() && other.sends_password()));
+    Some(way)
 }
 
 fn told(user: &str, tried: &[&str], methods: Methods) -> String {
@@ -224,6 +234,17 @@ mod tests {
         };
         assert!(Way::Interactive.is_offered(interactive));
         assert!(!Way::Key.is_offered(interactive));
+        // Nor when the host offers another method after a refusal.
+        let password = Methods {
+            password: true,
+            ..Methods::default()
+        };
+        for (first, then) in [(password, interactive), (interactive, password)] {
+            let mut left = vec![Way::Key, Way::Password, Way::Interactive];
+            assert!(next(&mut left, first).is_some());
+            assert_eq!(next(&mut left, then), None);
+            assert_eq!(left, [Way::Key]);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::port::Port;
 use crate::russh::Failure;
+use crate::wire::Line;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Ports {
     open: Mutex<HashMap<u32, Entry>>,
     ended: OnceLock<Failure>,
+    line: OnceLock<Arc<Line>>,
     /// Cancelled at the end of the connection, whoever ends it.
     pub(super) over: CancellationToken,
     /// Bytes that may wait on a channel.
@@ -32,6 +34,7 @@ impl Ports {
         Arc::new(Self {
             open: Mutex::default(),
             ended: OnceLock::new(),
+            line: OnceLock::new(),
             over: CancellationToken::new(),
             buffer,
             tasks,
@@ -105,6 +108,17 @@ impl Ports {
         self.ended.get().cloned()
     }
 
+    /// What is cut when somebody gives up on an answer.
+    pub(super) fn are_of(&self, line: &Arc<Line>) {
+        // There is one line; a second call changes nothing.
+        let _ = self.line.set(Arc::clone(line));
+    }
+
+    /// Ends the connection unless it is disarmed.
+    pub(crate) fn end_on_drop(self: &Arc<Self>) -> EndOnDrop {
+        EndOnDrop(Some(Arc::clone(self)))
+    }
+
     /// Does something for the connection, but no longer than it lasts.
     pub(crate) fn spawn(&self, action: impl Future<Output = ()> + Send + 'static) {
         let over = self.over.clone();
@@ -115,6 +129,29 @@ impl Ports {
             }
         };
         self.tasks.spawn_on(action, &self.runtime);
+    }
+}
+
+/// Dropped, it ends a connection.
+pub(crate) struct EndOnDrop(Option<Arc<Ports>>);
+
+impl EndOnDrop {
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if let Some(ports) = self.0.take() {
+            // First of all: the end sets free the task that sends what is queued.
+            if let Some(line) = ports.line.get() {
+                line.cut();
+            }
+            ports.end(Failure::Ended(
+                "the gateway gave up on an answer to a request".to_owned(),
+            ));
+        }
     }
 }
 
@@ -158,5 +195,15 @@ mod tests {
         assert_eq!(port.outcome().unwrap().await.unwrap(), Exit::Status(0));
         let unknown = other.outcome().unwrap().await.unwrap();
         assert!(matches!(unknown, Exit::Unknown(text) if text.contains("first")));
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_on_an_answer_ends_the_connection() {
+        let ports = Ports::new(1, TaskTracker::new());
+        let port = ports.take(1);
+        ports.end_on_drop().disarm();
+        assert!(ports.ended().is_none());
+        drop(ports.end_on_drop());
+        assert!(ports.ended().is_some() && ports.over.is_cancelled() && port.is_closed());
     }
 }

@@ -21,8 +21,8 @@ pub struct Route {
     pub port: u16,
     /// As whom the gateway logs in there.
     pub user: UserName,
-    /// Who may go there; everybody if it is empty.
-    pub users: Vec<String>,
+    /// Who may go there; everybody if there is no list.
+    pub users: Option<Vec<String>>,
     /// `allowedHostKeyFingerprints` in place of those of the block.
     pub fingerprints: Option<Vec<Fingerprint>>,
 }
@@ -44,7 +44,8 @@ impl Route {
     }
 
     fn is_for(&self, user: &str) -> bool {
-        self.users.is_empty() || self.users.iter().any(|one| one == user)
+        let listed = |users: &Vec<String>| users.iter().any(|one| one == user);
+        self.users.as_ref().is_none_or(listed)
     }
 
     /// A name goes before patterns, a longer pattern before a shorter one.
@@ -114,13 +115,13 @@ mod tests {
         }
     }
 
-    fn route(name: &str, host: Option<&str>, users: &[&str]) -> Route {
+    fn route(name: &str, host: Option<&str>, users: Option<&[&str]>) -> Route {
         Route {
             name: name.to_owned(),
             host: host.map(str::to_owned),
             port: 22,
             user: UserName::Same,
-            users: users.iter().map(|user| (*user).to_owned()).collect(),
+            users: users.map(|users| users.iter().map(|&user| user.to_owned()).collect()),
             fingerprints: None,
         }
     }
@@ -134,15 +135,17 @@ mod tests {
     #[test]
     fn only_what_is_named_is_reached() {
         let routes = [
-            route("db", Some("10.0.0.5"), &["alice"]),
-            route("*.example.com", None, &[]),
-            route("web.example.com", Some("10.0.0.6"), &["alice"]),
-            route("10.0.0.*", None, &[]),
+            route("db", Some("10.0.0.5"), Some(&["alice"])),
+            route("*.example.com", None, None),
+            route("web.example.com", Some("10.0.0.6"), Some(&["alice"])),
+            route("10.0.0.*", None, None),
+            route("closed", None, Some(&[])),
         ];
         let led = |user, place| led(&routes, user, place);
         assert_eq!(led("alice", "db").as_deref(), Some("10.0.0.5"));
         assert_eq!(led("alice", "DB").as_deref(), Some("10.0.0.5"));
         assert_eq!(led("bob", "db"), None);
+        assert_eq!(led("alice", "closed"), None);
         assert_eq!(
             led("bob", "a.example.com").as_deref(),
             Some("a.example.com")

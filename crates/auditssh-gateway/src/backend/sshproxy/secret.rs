@@ -43,7 +43,7 @@ pub enum PasswordSource {
 }
 
 /// Where a private key is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum KeySource {
     /// In the configuration, as text.
     Text(Secret),
@@ -51,33 +51,43 @@ pub enum KeySource {
     File(PathBuf),
 }
 
+impl fmt::Debug for KeySource {
+    /// Without the path: it may be a key that was taken for one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(hidden)",
+            Self::File(_) => "File(hidden)",
+        })
+    }
+}
+
 /// Why a secret can't be had. No text shows any of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file can't be read.
-    #[error("backend sshproxy: {path}: {source}")]
+    #[error("backend sshproxy: {place}: {source}")]
     File {
-        /// The file.
-        path: PathBuf,
+        /// Which file.
+        place: String,
         /// What the system said.
         source: io::Error,
     },
     /// Anybody could read it.
     #[error(
-        "backend sshproxy: {path}: everyone on this machine can read or change it (its mode is \
-         {mode:03o}); run `chmod 600 {path}` and consider the secret known"
+        "backend sshproxy: {place}: everyone on this machine can read or change it (its mode is \
+         {mode:03o}); run `chmod 600` on it and consider the secret known"
     )]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// Which file.
+        place: String,
         /// Its permissions.
         mode: u32,
     },
     /// No password is in it.
-    #[error("backend sshproxy: {path}: empty, or not one line of UTF-8 text")]
+    #[error("backend sshproxy: {place}: empty, or not one line of UTF-8 text")]
     Password {
-        /// The file.
-        path: PathBuf,
+        /// Which file.
+        place: String,
     },
     /// No private key.
     #[error("backend sshproxy: {place}: {reason}")]
@@ -95,12 +105,12 @@ impl PasswordSource {
             Self::Text(secret) => return Ok(secret.clone()),
             Self::File(path) => path,
         };
-        let text = read(path)?;
+        let place = path.display().to_string();
+        let text = read(path, &place)?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() || text.contains(['\n', '\0']) {
-            let path = path.clone();
-            return Err(SecretError::Password { path });
+            return Err(SecretError::Password { place });
         }
         Ok(Secret::new(Zeroizing::new(text.to_owned())))
     }
@@ -110,7 +120,12 @@ impl KeySource {
     pub(super) fn load(&self, key: &str) -> Result<Arc<PrivateKey>, SecretError> {
         let (place, text) = match self {
             Self::Text(secret) => (format!("`{key}`"), Arc::clone(&secret.0)),
-            Self::File(path) => (path.display().to_string(), Arc::new(read(path)?)),
+            Self::File(path) => {
+                // The path is not repeated: a key without its first line would be taken for one.
+                let place = format!("the file that `{key}` names");
+                let text = read(path, &place)?;
+                (place, Arc::new(text))
+            }
         };
         read_private_key(&text)
             .map(Arc::new)
@@ -118,17 +133,17 @@ impl KeySource {
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
+fn read(path: &Path, place: &str) -> Result<Zeroizing<String>, SecretError> {
     let fail = |source| SecretError::File {
-        path: path.to_owned(),
+        place: place.to_owned(),
         source,
     };
     let file = File::open(path).map_err(fail)?;
     let status = file.metadata().map_err(fail)?;
     let mode = status.mode() & 0o777;
     if mode & 0o007 != 0 {
-        let path = path.to_owned();
-        return Err(SecretError::Open { path, mode });
+        let place = place.to_owned();
+        return Err(SecretError::Open { place, mode });
     }
     if !status.is_file() || status.len() > FILE_BYTES {
         return Err(fail(io::Error::other(
@@ -186,5 +201,20 @@ mod tests {
         assert!(!format!("{source:?}").contains("canary"));
         let error = source.load("sshproxy.privateKey").unwrap_err().to_string();
         assert!(error.contains("sshproxy.privateKey") && !error.contains("canary"));
+    }
+
+    #[test]
+    fn a_key_without_its_first_line_is_not_repeated() {
+        let long = "canary".repeat(1000);
+        for text in ["b3BlbnNzaC1rZXktdjEAcanary", "/canary\ncanary==", &long] {
+            let source = KeySource::File(text.into());
+            assert!(!format!("{source:?}").contains("canary"));
+            let error = source.load("sshproxy.userCAKey").unwrap_err().to_string();
+            assert!(
+                error.contains("the file that `sshproxy.userCAKey` names"),
+                "{error}"
+            );
+            assert!(!error.contains("canary"), "{error}");
+        }
     }
 }

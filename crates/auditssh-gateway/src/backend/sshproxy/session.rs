@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use std::sync::Arc;
 
 /// sshd's own SFTP server, which a key may force; on a server behind the gateway it is a subsystem.
-const INTERNAL_SFTP: &[u8] = b"internal-sftp";
+const INTERNAL_SFTP: &str = "internal-sftp";
 const SFTP: &str = "sftp";
 /// What a client had asked for when a command is forced.
 const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
@@ -58,8 +58,13 @@ fn choose(forced: Option<&str>, asked: Program) -> Result<(Program, Option<Bytes
     let Some(forced) = forced else {
         return Ok((asked, None));
     };
-    let mut words = forced.as_bytes().split(u8::is_ascii_whitespace);
-    if words.find(|word| !word.is_empty()) == Some(INTERNAL_SFTP) {
+    if loses_arguments(forced) {
+        return Err(Refused::new(
+            "the command that is forced is `internal-sftp` with arguments, which a server behind \
+             the gateway can't be told: force them by its own sshd_config",
+        ));
+    }
+    if forced.trim_ascii() == INTERNAL_SFTP {
         return match asked {
             Program::Subsystem(name) if name == SFTP => Ok((Program::Subsystem(name), None)),
             _ => Err(Refused::new("this login may use sftp only")),
@@ -71,6 +76,14 @@ fn choose(forced: Option<&str>, asked: Program) -> Result<(Program, Option<Bytes
         Program::Subsystem(name) => Some(Bytes::from(name)),
     };
     Ok((Program::Exec(Bytes::from(forced.to_owned())), original))
+}
+
+/// Whether a forced command is `internal-sftp` with arguments. The subsystem has none to take, and
+/// without them more would be allowed than is meant.
+#[must_use]
+pub fn loses_arguments(forced: &str) -> bool {
+    let mut words = forced.split_ascii_whitespace();
+    words.next() == Some(INTERNAL_SFTP) && words.next().is_some()
 }
 
 fn refused(what: &str) -> Refused {
@@ -111,9 +124,6 @@ impl Session for ProxySession {
     }
 
     async fn signal(&mut self, name: &str) -> Result<(), Refused> {
-        if self.restrictions.command.is_some() {
-            return Err(Refused::new("a forced command can't be signalled"));
-        }
         self.channel.signal(name).await
     }
 
@@ -171,10 +181,26 @@ mod tests {
     #[test]
     fn a_forced_internal_sftp_is_the_subsystem_and_nothing_else() {
         let sftp = || Program::Subsystem("sftp".to_owned());
-        let forced = |asked| choose(Some(" internal-sftp -R"), asked);
+        let forced = |asked| choose(Some(" internal-sftp "), asked);
         assert_eq!(forced(sftp()).unwrap(), (sftp(), None));
         assert!(forced(Program::Shell).is_err());
         assert!(forced(exec("sh")).is_err());
         assert!(forced(Program::Subsystem("x".to_owned())).is_err());
+    }
+
+    /// They would be lost: a directory that is to be read only could be written to.
+    #[test]
+    fn a_forced_internal_sftp_with_arguments_is_refused() {
+        for forced in [
+            "internal-sftp -R",
+            "\tinternal-sftp\t-d /srv",
+            "internal-sftp\n-R",
+        ] {
+            let sftp = Program::Subsystem("sftp".to_owned());
+            let error = choose(Some(forced), sftp).unwrap_err();
+            assert!(error.reason().contains("with arguments"), "{forced:?}");
+        }
+        assert!(!loses_arguments("internal-sftpd -R"));
+        assert!(!loses_arguments("backup internal-sftp"));
     }
 }

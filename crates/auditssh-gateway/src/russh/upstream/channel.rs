@@ -27,9 +27,18 @@ impl UpstreamChannel {
         }
     }
 
+    /// Sends a request, and waits for its answer. Who gives up on it ends the connection: the request
+    /// is recorded as failed, and must not have its effect later, when nobody records what follows.
+    async fn ask<E>(&self, sending: impl Future<Output = Result<(), E>>) -> Result<bool, Refused> {
+        let unanswered = self.ports.end_on_drop();
+        let answer = self.port.ask(sending).await;
+        unanswered.disarm();
+        answer
+    }
+
     /// `env`; whether the server took it.
     pub(crate) async fn env(&self, name: &str, value: &str) -> Result<bool, Refused> {
-        self.port.ask(self.half.set_env(true, name, value)).await
+        self.ask(self.half.set_env(true, name, value)).await
     }
 
     /// `pty-req`.
@@ -44,7 +53,7 @@ impl UpstreamChannel {
             number(pty.height),
             &modes,
         );
-        self.port.ask(sending).await
+        self.ask(sending).await
     }
 
     /// `window-change`, which has no answer (RFC 4254, 6.7).
@@ -69,9 +78,9 @@ impl UpstreamChannel {
     pub(crate) async fn start(&self, program: Program) -> Result<bool, Refused> {
         let half = &self.half;
         match program {
-            Program::Shell => self.port.ask(half.request_shell(true)).await,
-            Program::Exec(command) => self.port.ask(half.exec(true, command)).await,
-            Program::Subsystem(name) => self.port.ask(half.request_subsystem(true, name)).await,
+            Program::Shell => self.ask(half.request_shell(true)).await,
+            Program::Exec(command) => self.ask(half.exec(true, command)).await,
+            Program::Subsystem(name) => self.ask(half.request_subsystem(true, name)).await,
         }
     }
 

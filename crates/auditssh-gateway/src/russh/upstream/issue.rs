@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How far the clock of a server may be behind.
 const SKEW: Duration = Duration::from_mins(1);
 
-/// What a session's own user may do, as `ssh-keygen` grants it unless told otherwise; forwarding
-/// is not among it.
-const EXTENSIONS: [&str; 2] = ["permit-pty", "permit-user-rc"];
+/// What a session's own user may do: have a terminal. Neither forwarding nor the user's own
+/// `~/.ssh/rc`, which would run whatever else is forced, is among it.
+const EXTENSIONS: [&str; 1] = ["permit-pty"];
 
 /// What is certified.
 pub(crate) struct Request<'a> {
@@ -77,6 +77,8 @@ mod tests {
         assert_eq!(certificate.cert_type(), CertType::User);
         assert_eq!(certificate.valid_principals(), ["alice"]);
         assert_eq!(certificate.key_id(), "auditssh 12ab");
+        assert_eq!(certificate.extensions().iter().count(), 1);
+        assert!(certificate.extensions().get("permit-pty").is_some());
         assert_eq!(certificate.valid_after(), 1_800_000_000 - 60);
         assert_eq!(certificate.valid_before(), 1_800_000_000 + 120);
         let again = issue(&authority, &request, now).unwrap();

@@ -6,7 +6,7 @@ use crate::backend::Exit;
 use crate::backend::sshproxy::{Ports, Presented, Stream};
 use ::russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use ::russh::keys::{PublicKey, PublicKeyOrCertificate};
-use ::russh::{ChannelId, Sig};
+use ::russh::{ChannelId, ChannelOpenFailure, Sig};
 use auditssh_log::message::ExitSignal;
 use std::sync::Arc;
 
@@ -80,6 +80,19 @@ impl Handler for Watcher {
         _: &mut Session,
     ) -> Result<(), Failure> {
         self.ports.insert(id.number());
+        Ok(())
+    }
+
+    /// Also for a channel that was confirmed before: the library has forgotten it by then.
+    async fn channel_open_failure(
+        &mut self,
+        id: ChannelId,
+        _: ChannelOpenFailure,
+        _: &str,
+        _: &str,
+        _: &mut Session,
+    ) -> Result<(), Failure> {
+        self.ports.close(id.number());
         Ok(())
     }
 

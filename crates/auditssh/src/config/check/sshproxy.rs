@@ -34,6 +34,14 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<(Settings, Option<
         return None;
     }
     demand(raw, report);
+    let forced = &raw.security.force_command;
+    if proxy::loses_arguments(&forced.value) {
+        report.fault(
+            forced,
+            "`backend` is sshproxy, which can't pass on arguments of `internal-sftp`: write it without, \
+             and force them by the host's own sshd_config (`ForceCommand internal-sftp -R`)",
+        );
+    }
     let settings = Settings {
         target: (!host.is_empty()).then(|| Target {
             host: host.clone(),

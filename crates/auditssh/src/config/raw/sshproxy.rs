@@ -114,8 +114,8 @@ pub(crate) struct Route {
     pub(crate) username: Option<String>,
     /// Log in there under the name of the user.
     pub(crate) username_pass_through: Option<bool>,
-    /// The users who may go there; without any, all.
-    pub(crate) users: Vec<String>,
+    /// The users who may go there; without the key, all.
+    pub(crate) users: Option<At<Vec<String>>>,
     /// The fingerprints of its keys, in place of those of `sshproxy`.
     pub(crate) allowed_host_key_fingerprints: Vec<At<String>>,
 }
@@ -127,7 +127,7 @@ impl Default for Route {
             port: At::unplaced(22),
             username: None,
             username_pass_through: None,
-            users: Vec::new(),
+            users: None,
             allowed_host_key_fingerprints: Vec::new(),
         }
     }

@@ -65,12 +65,18 @@ fn checked(name: &str, route: &raw::Route, block: &SshProxy, report: &mut Report
             format!("`routes`: `{name}` has no `username`, and neither has `sshproxy`"),
         );
     }
+    if let Some(users) = route.users.as_ref().filter(|users| users.value.is_empty()) {
+        report.fault(
+            users,
+            "`users` is empty, so nobody could use the route: remove the route, or name users",
+        );
+    }
     Route {
         name: name.to_owned(),
         host: route.server.as_ref().map(|server| server.value.clone()),
         port: report.within(&route.port, bounds::PORT),
         user: user_name(same, username),
-        users: route.users.clone(),
+        users: route.users.as_ref().map(|users| users.value.clone()),
         fingerprints: (!own.is_empty()).then_some(own),
     }
 }

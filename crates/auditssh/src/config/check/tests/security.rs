@@ -142,6 +142,21 @@ fn what_cannot_be_meant_is_refused_with_place_and_remedy() {
     assert!(faults(&long)[0].contains("longer than 128 KiB"));
 }
 
+/// A host behind the gateway would not hear of them, and be written to.
+#[test]
+fn arguments_of_internal_sftp_are_for_programs_on_the_machine_itself() {
+    let told = |text: &str| faults(text).join("\n").contains("`security.forceCommand`");
+    let text = "backend: sshproxy\nsecurity: {forceCommand: internal-sftp -R}";
+    assert!(told(text));
+    assert!(!told(&text.replace(" -R", "")));
+    assert_eq!(
+        security("security: {forceCommand: internal-sftp -R}")
+            .force_command
+            .as_deref(),
+        Some("internal-sftp -R")
+    );
+}
+
 #[test]
 fn forwarding_is_said_not_to_be_there() {
     for key in [
