@@ -116,6 +116,7 @@ pub(crate) struct Route {
     pub(crate) username_pass_through: Option<bool>,
     /// The users who may go there; without the key, all.
     #[serde(deserialize_with = "listed", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
     pub(crate) users: Option<At<Vec<String>>>,
     /// The fingerprints of its keys, in place of those of `sshproxy`.
     pub(crate) allowed_host_key_fingerprints: Vec<At<String>>,

@@ -83,8 +83,8 @@ fn everything(schema: &Value, definitions: &Value) -> Value {
     }
     let kinds = schema.get("type").cloned().unwrap_or_default();
     let is = |kind: &str| {
-        let kinds = kinds.as_array();
-        kinds.is_some_and(|kinds| kinds.contains(&kind.into()))
+        let several = kinds.as_array();
+        kinds == kind || several.is_some_and(|kinds| kinds.contains(&kind.into()))
     };
     if is("boolean") {
         return true.into();
