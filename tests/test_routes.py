@@ -106,6 +106,7 @@ def test_names_are_not_divided_unless_that_is_asked_for(hosts):
         ({"routes": {"db": {"port": 0}}}, "0 is out of bounds"),
         ({"routes": {"db": {"allowedHostKeyFingerprints": ["x"]}}}, "not a fingerprint"),
         ({"routes": {"db": {"users": []}}}, "nobody could use the route"),
+        ({"routes": {"db": {"users": None}}}, "`sshproxy.routes.db.users`"),
         ({"routes": {"db": {"host": "x"}}}, "unknown key `sshproxy.routes.db.host`"),
         ({"separator": ""}, "but no `routeSeparator`"),
         ({"separator": "@"}, "`sshproxy.routeSeparator` must be `%` or `+`"),

@@ -115,6 +115,8 @@ pub(crate) struct Route {
     /// Log in there under the name of the user.
     pub(crate) username_pass_through: Option<bool>,
     /// The users who may go there; without the key, all.
+    #[serde(deserialize_with = "listed", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
     pub(crate) users: Option<At<Vec<String>>>,
     /// The fingerprints of its keys, in place of those of `sshproxy`.
     pub(crate) allowed_host_key_fingerprints: Vec<At<String>>,
@@ -131,4 +133,12 @@ impl Default for Route {
             allowed_host_key_fingerprints: Vec::new(),
         }
     }
+}
+
+/// A list that is written down, if only as nothing: unlike a missing one, it is not everyone's.
+fn listed<'de, D>(deserializer: D) -> Result<Option<At<Vec<String>>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    At::deserialize(deserializer).map(Some)
 }

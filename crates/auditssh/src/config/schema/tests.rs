@@ -82,11 +82,15 @@ fn everything(schema: &Value, definitions: &Value) -> Value {
         return word.clone();
     }
     let kinds = schema.get("type").cloned().unwrap_or_default();
-    if kinds
-        .as_array()
-        .is_some_and(|kinds| kinds.contains(&"boolean".into()))
-    {
+    let is = |kind: &str| {
+        let several = kinds.as_array();
+        kinds == kind || several.is_some_and(|kinds| kinds.contains(&kind.into()))
+    };
+    if is("boolean") {
         return true.into();
+    }
+    if is("array") {
+        return serde_json::json!(["x"]);
     }
     Value::from("x")
 }
