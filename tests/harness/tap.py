@@ -5,8 +5,10 @@ Called in place of ssh; AUDITSSH_TAP names a folder that gets `N.in` (towards th
 (from it) and `N.args` for its Nth call. What ssh is, AUDITSSH_TAP_SSH says (a JSON list).
 """
 
+import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -16,14 +18,30 @@ from pathlib import Path
 def copy(source: int, target: int, record: Path) -> None:
     """Copies to the end, each piece kept before it is passed on."""
     with open(record, "ab", buffering=0) as kept:
-        while data := os.read(source, 65536):
+        while data := read(source):
             kept.write(data)
             try:
                 while data:
-                    data = data[os.write(target, data) :]
+                    data = data[write(target, data) :]
             except BrokenPipeError:
                 break
     os.close(target)
+
+
+def read(source: int) -> bytes:
+    """The next piece: rsync sets its ends of the pipes not to wait, and with them ours."""
+    while True:
+        select.select([source], [], [])
+        with contextlib.suppress(BlockingIOError):
+            return os.read(source, 65536)
+
+
+def write(target: int, data: bytes) -> int:
+    """How much of it was taken."""
+    while True:
+        select.select([], [target], [])
+        with contextlib.suppress(BlockingIOError):
+            return os.write(target, data)
 
 
 def main() -> int:

@@ -259,12 +259,14 @@ pub(crate) fn finished(log: &Arc<Log>) {
     }
     Counters::add(&shared.counters.closed, 1);
     log.progress.close(Ok(()));
+    if cleared && let Some(observer) = &shared.settings.observer {
+        // Before the archive counts it as done: at the end, nothing waits for it after that.
+        observer.closed(&log.id);
+    }
     forget(log);
     if !cleared {
         // Recovery removes what is left beside a complete log.
         lock(&shared.left).push(Left::new(log.id.clone()));
-    } else if let Some(observer) = &shared.settings.observer {
-        observer.closed(&log.id);
     }
 }
 

@@ -87,7 +87,6 @@ pub(crate) struct Load {
     pub(crate) logs: usize,
     pub(crate) closed: usize,
     pub(crate) failing: usize,
-    pub(crate) running: usize,
     pub(crate) bytes: u64,
     pub(crate) oldest: Option<SystemTime>,
 }
@@ -179,6 +178,18 @@ impl Board {
         self.change.notify_one();
     }
 
+    /// Whether a log has its turn, or a complete one will have it by then.
+    pub(crate) fn is_busy(&self, until: Instant) -> bool {
+        let state = lock(&self.state);
+        let mut complete = state.logs.values().filter(|log| log.closed);
+        state.running > 0
+            || complete.any(|log| match log.turn {
+                Turn::None => false,
+                Turn::Ready | Turn::Now => true,
+                Turn::Later(due) => due <= until,
+            })
+    }
+
     pub(crate) fn load(&self) -> Load {
         let state = lock(&self.state);
         let logs = state.logs.values();
@@ -186,7 +197,6 @@ impl Board {
             logs: state.logs.len(),
             closed: logs.clone().filter(|log| log.closed).count(),
             failing: logs.clone().filter(|log| log.history.failures > 0).count(),
-            running: state.running,
             bytes: logs.clone().map(|log| log.sealed).sum(),
             oldest: logs.map(|log| log.since).min(),
         }
@@ -278,6 +288,23 @@ mod tests {
         assert_eq!(board.next().await, "good");
         assert_eq!(board.next().await, "bad");
         assert_eq!(begun.elapsed(), Duration::from_secs(30));
-        assert_eq!(board.load().running, 2);
+        assert!(board.is_busy(begun), "both have their turn");
+        board.ended("good", Ended::Gone, History::default());
+        board.ended(
+            "bad",
+            Ended::Wait(Duration::from_secs(60)),
+            History::default(),
+        );
+        assert!(!board.is_busy(Instant::now() + Duration::from_secs(59)));
+        assert!(board.is_busy(Instant::now() + Duration::from_secs(60)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_is_complete_is_to_be_uploaded_at_once() {
+        let board = Board::default();
+        board.sealed("live", 10, 100);
+        assert!(!board.is_busy(Instant::now()), "nothing is to be done yet");
+        board.closed("complete", None, 1);
+        assert!(board.is_busy(Instant::now()));
     }
 }

@@ -13,8 +13,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-/// How often it is looked whether uploads under way are through.
+/// How often it is looked whether everything is uploaded.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Hears from an archive which of its logs are safe, and keeps that for the uploader.
@@ -76,8 +77,8 @@ impl Uploader {
         self.0.counters()
     }
 
-    /// Begins no further request, and waits for those under way, at most for `patience`. What is
-    /// not uploaded then stays on the disk. Returns how many logs that are.
+    /// Uploads what is complete, at most for `patience`, and as long as the store works. What is not
+    /// uploaded then stays on the disk. Returns how many logs that are.
     pub async fn shutdown(&self, patience: Duration) -> usize {
         self.0.shutdown(patience).await
     }
@@ -157,17 +158,16 @@ impl<S: Store> Uploads<S> {
         &self.context.counters
     }
 
-    /// Begins no further request, and waits for those under way, at most for `patience`. What is
-    /// not uploaded stays on the disk. Returns how many logs that are.
+    /// Uploads what is complete, at most for `patience`, and as long as the store works. What is not
+    /// uploaded then stays on the disk. Returns how many logs that are.
     pub(crate) async fn shutdown(&self, patience: Duration) -> usize {
+        let end = Instant::now() + patience;
+        // While the store does not work, nothing comes to an end.
+        while self.context.gate.is_open() && self.context.board.is_busy(end) && Instant::now() < end
+        {
+            tokio::time::sleep(PAUSE).await;
+        }
         self.context.end();
-        let through = async {
-            // While the store does not work, nothing is under way that could come to an end.
-            while self.context.board.load().running > 0 && self.context.gate.is_open() {
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        let _ = tokio::time::timeout(patience, through).await;
         let mut workers = std::mem::take(&mut *lock(&self.workers));
         workers.shutdown().await;
         self.context.board.load().logs

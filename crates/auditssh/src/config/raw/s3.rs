@@ -72,8 +72,8 @@ pub(crate) struct S3 {
     pub(crate) tags: At<BTreeMap<String, String>>,
     /// By which checksum the service checks what it receives.
     pub(crate) checksum: Checksum,
-    /// How long uploads under way may still take when the server ends; the rest is uploaded after
-    /// the next start.
+    /// How long complete logs may still be uploaded when the server ends; the rest is uploaded
+    /// after the next start.
     #[schemars(transform = bounds::SHUTDOWN_TIMEOUT.told())]
     pub(crate) shutdown_timeout: At<Span>,
 }
