@@ -3,6 +3,7 @@
 use crate::HostKey;
 use crate::auth::Service;
 use crate::geoip::Countries;
+use crate::russh::Algorithms;
 use crate::security::Security;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Settings {
     /// Bytes in either direction after which keys are exchanged anew (RFC 4253, 9); at most
     /// 2^30.
     pub rekey_bytes: usize,
+    /// Which algorithms clients are offered.
+    pub algorithms: Algorithms,
     /// Limits on everything that a client can make grow.
     pub limits: Limits,
     /// What sessions may do.
@@ -52,6 +55,12 @@ impl Settings {
             .map_or(limit, |most| most.min(limit))
     }
 
+    /// The host keys of algorithms that are offered.
+    pub(crate) fn shown_keys(&self) -> impl Iterator<Item = &HostKey> {
+        let shown = |key: &&HostKey| self.algorithms.show(key);
+        self.host_keys.iter().filter(shown)
+    }
+
     /// What the server calls itself unless told otherwise.
     pub const SERVER_VERSION: &str = "SSH-2.0-AuditSSH";
 
@@ -65,6 +74,7 @@ impl Settings {
             client_alive_interval: None,
             client_alive_count_max: 3,
             rekey_bytes: 1 << 30,
+            algorithms: Algorithms::for_clients(),
             limits: Limits::default(),
             security: Arc::default(),
             countries: Countries::default(),

@@ -1,19 +1,13 @@
 //! Keys and words of ContainerSSH's configuration that are not ours, and what to write instead.
 
 /// By the whole path of the key.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 2] = [
     ("listen", "write `ssh: {listen: …}`"),
-    ("ssh.ciphers", ALGORITHMS),
-    ("ssh.kex", ALGORITHMS),
-    ("ssh.macs", ALGORITHMS),
     (
         "ssh.keyboardInteractiveName",
         "the prompt of keyboard-interactive bears no name; remove this key",
     ),
 ];
-
-const ALGORITHMS: &str =
-    "which algorithms are offered is fixed, and none of them is weak; remove this key";
 
 /// By the whole path of the key and the word that stands there.
 const WORDS: [(&str, &str, &str); 8] = [
