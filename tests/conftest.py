@@ -12,6 +12,7 @@ from harness import program, s3  # noqa: E402
 from harness.faults import Proxy  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
 from harness.upstream import Dropbear, Fake, OpenSsh  # noqa: E402
+from harness.webhook import Webhook  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +101,26 @@ def make_proxy(make_server):
         return make_server(backend="sshproxy", local=None, sshproxy=block, **changes)
 
     return make
+
+
+@pytest.fixture
+def make_webhook():
+    """Makes doubles; all end with the test, which fails if they were asked what they should not be."""
+    made = []
+
+    def make(*args, **kwargs) -> Webhook:
+        made.append(Webhook(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for webhook in made:
+        webhook.close()
+
+
+@pytest.fixture
+def webhook(make_webhook) -> Webhook:
+    """A double that refuses whoever it is asked about, until it is told otherwise."""
+    return make_webhook()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A double of ContainerSSH's authentication server: it takes the requests of its documentation and
+"""A double of ContainerSSH's authentication and configuration server: it takes the requests of its documentation and
 no others, and gives the answers that a test wants."""
 
 import base64
@@ -11,7 +11,7 @@ from pathlib import Path
 
 # What every request has, and what only those of one path have; then what they may have.
 COMMON = {"username", "remoteAddress", "connectionId", "clientVersion"}
-OWN = {"/password": {"passwordBase64"}, "/pubkey": {"publicKey"}, "/authz": set()}
+OWN = {"/password": {"passwordBase64"}, "/pubkey": {"publicKey"}, "/authz": set(), "/config": set()}
 OPTIONAL = {"metadata", "environment", "files"}
 
 
@@ -62,6 +62,8 @@ class Webhook:
         self.requests: list[Request] = []
         self.faults: list[str] = []
         self.gone = threading.Event()
+        # Whether it may be told what is sensitive.
+        self.trusted = False
         self.answer = lambda request: NO
         double = self
 
@@ -132,7 +134,7 @@ class Webhook:
         raw = handler.rfile.read(int(handler.headers["Content-Length"]))
         try:
             request = Request(handler.path, json.loads(raw))
-            check(request, handler.headers)
+            check(request, handler.headers, self.trusted)
         except (ValueError, AssertionError) as fault:
             self.faults.append(f"{handler.path}: {fault!r}")
             handler.send_error(400)
@@ -170,14 +172,14 @@ class Webhook:
         return True
 
 
-def check(request: Request, headers) -> None:
+def check(request: Request, headers, trusted: bool) -> None:
     """Whether a request is one of the documentation."""
     assert headers["Content-Type"] == "application/json", headers["Content-Type"]
     assert headers["Accept"] == "application/json", headers["Accept"]
     path = "/" + request.path.rsplit("/", 1)[-1]
     assert path in OWN, path
     wanted = COMMON | OWN[path]
-    allowed = wanted | ({"authenticatedUsername"} | OPTIONAL if path == "/authz" else set())
+    allowed = wanted | ({"authenticatedUsername"} | OPTIONAL if path in ("/authz", "/config") else set())
     keys = set(request.body)
     assert wanted <= keys <= allowed, keys
     for key in COMMON | OWN[path]:
@@ -188,4 +190,4 @@ def check(request: Request, headers) -> None:
         assert request.body[key], f"{key} is empty"
         for value in request.body[key].values():
             assert set(value) == {"value", "sensitive"}, value
-            assert isinstance(value["value"], str) and value["sensitive"] is False, value
+            assert isinstance(value["value"], str) and value["sensitive"] in {False, trusted}, value

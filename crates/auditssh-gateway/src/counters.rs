@@ -16,6 +16,10 @@ pub struct Counters {
     pub service_questions: Counter,
     /// Of these, those that it gave no answer to.
     pub service_failures: Counter,
+    /// Questions what a connection is served by.
+    pub config_questions: Counter,
+    /// Of these, those that got no answer that could be taken.
+    pub config_failures: Counter,
     /// `none` requests, by which clients ask what methods there are.
     pub none_probes: Counter,
     /// Connections refused by `limits.unauthenticated` or `limits.unauthenticatedPerSource`.

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod backend;
+pub mod choice;
 mod connection;
 mod counters;
 pub mod descriptors;

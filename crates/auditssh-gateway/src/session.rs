@@ -1,6 +1,7 @@
 //! One logged-in or not yet logged-in connection, without a word of the SSH library: what its
 //! callbacks mean, what is recorded of them, and in which order.
 
+mod arrival;
 mod channel;
 mod inbox;
 mod link;

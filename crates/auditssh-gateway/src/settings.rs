@@ -2,6 +2,7 @@
 
 use crate::HostKey;
 use crate::auth::Service;
+use crate::choice::Chooser;
 use crate::geoip::Countries;
 use crate::russh::Algorithms;
 use crate::security::Security;
@@ -43,6 +44,8 @@ pub struct Settings {
     /// Who is asked about users that are not configured, and who of all may come in; `None` for
     /// nobody.
     pub service: Option<Arc<dyn Service>>,
+    /// Who chooses what a connection is served by; `None` if all are served alike.
+    pub chooser: Option<Arc<dyn Chooser>>,
 }
 
 impl Settings {
@@ -50,6 +53,10 @@ impl Settings {
     /// and `security.maxSessions`.
     pub(crate) fn sessions(&self) -> usize {
         let limit = self.limits.session_channels;
+        if self.chooser.is_some() {
+            // What `security` says is chosen later.
+            return limit;
+        }
         self.security
             .max_sessions
             .map_or(limit, |most| most.min(limit))
@@ -80,6 +87,7 @@ impl Settings {
             countries: Countries::default(),
             place_separator: None,
             service: None,
+            chooser: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! - [`Webhooks`] is the gateway's [`Service`](auditssh_gateway::auth::Service): which webhook is
 //!   asked what.
+//! - [`ConfigServer`] is asked what a connection is served by.
 //! - `message` writes requests and reads answers, and does no more.
 //! - `client` is one request of HTTP, on a connection of its own; `retry` makes more of one.
 //! - [`tls`] is what the connection is trusted by.
@@ -11,6 +12,7 @@
 //! stand in no error; of answers no error repeats more than the name of a key.
 
 mod client;
+mod configserver;
 mod failure;
 mod message;
 mod retry;
@@ -19,5 +21,6 @@ mod url;
 mod webhooks;
 
 pub use client::ANSWER_BYTES;
+pub use configserver::{ConfigServer, Configured};
 pub use url::{Url, UrlError};
 pub use webhooks::{CALLS, Webhook, Webhooks};

@@ -27,8 +27,8 @@ pub struct Webhooks {
 /// One webhook.
 #[derive(Debug)]
 pub struct Webhook {
-    client: Client,
-    within: Duration,
+    pub(crate) client: Client,
+    pub(crate) within: Duration,
 }
 
 impl Webhook {

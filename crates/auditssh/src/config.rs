@@ -17,7 +17,8 @@ mod secret;
 mod size;
 
 pub(crate) use check::{
-    Audit, Backend, Config, Directory, Durability, HostKeys, Http, Loaded, Monitor, Ssh,
+    Audit, Backend, Base, Config, Directory, Durability, HostKeys, Http, Loaded, Monitor,
+    PerConnection, Ssh, significant,
 };
 pub(crate) use duration::Span;
 pub(crate) use error::nearest;

@@ -15,6 +15,9 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
+/// The places that it takes: of the connection's sessions, and of those that a choice allows.
+type Room = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
 /// An open session channel.
 pub(crate) struct Channel {
     /// Its number in the log.
@@ -31,7 +34,7 @@ pub(crate) struct Channel {
     /// Whether 497 is recorded.
     closed: AtomicBool,
     /// Its place among the connection's channels.
-    room: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+    room: std::sync::Mutex<Option<Room>>,
 }
 
 /// What changes with the requests on a channel.
@@ -52,7 +55,7 @@ impl Channel {
         outlet: Outlet,
         session: Box<dyn Session>,
         guard: Arc<Guard>,
-        room: OwnedSemaphorePermit,
+        room: Room,
         over: &CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {

@@ -1,9 +1,9 @@
+use super::arrival::{Access, Arrival};
 use super::relay::{self, Relay};
 use super::{Channel, Ended, window};
-use crate::backend::{Backend, Connection, Identity, Refused};
+use crate::backend::Refused;
 use crate::counters::{Counters, Origin};
 use crate::russh::Control;
-use crate::security::Guard;
 use crate::settings::Settings;
 use crate::wire::Line;
 use auditssh_archive::{Entry, Recorder};
@@ -21,15 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-/// The user's way into the backend, once it is there.
-type Way = Shared<BoxFuture<'static, Result<Arc<dyn Connection>, Refused>>>;
-
-/// What a login is worth: its way into the backend, and what it may do there.
-#[derive(Clone)]
-pub(super) struct Access {
-    pub(super) way: Way,
-    pub(super) guard: Arc<Guard>,
-}
+/// What the login is worth, once that is known.
+pub(super) type Way = Shared<BoxFuture<'static, Result<Access, Refused>>>;
 
 /// Pieces of output of all channels that may wait to be recorded. With what waits from the client
 /// (`relay`) they stay below what a recorder takes: 1 MiB.
@@ -68,7 +61,7 @@ pub(crate) struct Link {
     control: OnceLock<Control>,
     /// Why we ended the connection, if we did.
     farewell: OnceLock<String>,
-    access: Mutex<Option<Access>>,
+    way: Mutex<Option<Way>>,
     channels: Mutex<HashMap<u32, Arc<Channel>>>,
     next: AtomicU64,
 }
@@ -105,7 +98,7 @@ impl Link {
             tasks,
             control: OnceLock::new(),
             farewell: OnceLock::new(),
-            access: Mutex::default(),
+            way: Mutex::default(),
             channels: Mutex::default(),
             next: AtomicU64::new(0),
         })
@@ -129,34 +122,22 @@ impl Link {
     }
 
     /// Begins to make the user's way into the backend; channels wait for it.
-    pub(crate) fn connect(
-        self: &Arc<Self>,
-        backend: &Arc<dyn Backend>,
-        identity: Identity,
-        guard: Guard,
-    ) {
-        let backend = Arc::clone(backend);
-        let limit = self.settings.limits.backend_open;
+    pub(super) fn connect(self: &Arc<Self>, arrival: Arrival) {
         let link = Arc::downgrade(self);
         let way: Way = async move {
-            let made = match tokio::time::timeout(limit, backend.connect(identity)).await {
-                Ok(connection) => connection.map(Arc::from),
-                Err(_) => Err(Refused::new(format!(
-                    "no answer within {limit:?} (limits.backendOpen)"
-                ))),
+            let Some(link) = link.upgrade() else {
+                return Err(Refused::new("the connection is over"));
             };
+            let made = arrival.enter(&link).await;
             // Before anybody hears of it: the client may go as soon as it does.
-            if let (Err(refused), Some(link)) = (&made, link.upgrade()) {
+            if let Err(refused) = &made {
                 link.backend_failed(refused).await;
             }
             made
         }
         .boxed()
         .shared();
-        *lock(&self.access) = Some(Access {
-            way: way.clone(),
-            guard: Arc::new(guard),
-        });
+        *lock(&self.way) = Some(way.clone());
         let link = Arc::clone(self);
         let span = self.span.clone();
         let connecting = async move {
@@ -170,9 +151,9 @@ impl Link {
         self.tasks.spawn(connecting.instrument(span));
     }
 
-    /// What the login is worth; `None` before it and after the end.
-    pub(super) fn access(&self) -> Option<Access> {
-        lock(&self.access).clone()
+    /// The way to what the login is worth; `None` before it and after the end.
+    pub(super) fn way(&self) -> Option<Way> {
+        lock(&self.way).clone()
     }
 
     async fn backend_failed(&self, refused: &Refused) {
@@ -264,7 +245,7 @@ impl Link {
         for channel in self.all() {
             channel.abandon().await;
         }
-        *lock(&self.access) = None;
+        *lock(&self.way) = None;
         self.tasks.close();
         let grace = self.settings.limits.disconnect_grace;
         if tokio::time::timeout(grace, self.tasks.wait())

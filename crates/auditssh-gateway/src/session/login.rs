@@ -1,16 +1,16 @@
 mod ask;
 mod check;
 
+use super::arrival::Arrival;
 use super::{Ended, Link, clip};
 use crate::auth::{self, Grant, Users};
 use crate::backend::{Backend, Identity};
 use crate::counters::Method;
 use crate::notice::Notice;
 use crate::russh::{Algorithm, Certificate, PublicKey};
-use crate::security::Guard;
 use crate::wire::negotiated;
 use arc_swap::ArcSwap;
-use ask::Offer;
+use ask::{Offer, applicant};
 use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::extension;
@@ -240,18 +240,23 @@ impl Login {
             "logged in"
         );
         self.link.logged_in.cancel();
-        let security = Arc::clone(&self.link.settings.security);
-        let guard = Guard::new(security, &grant.restrictions);
+        let chooser = self.link.settings.chooser.clone();
+        let applicant = |chooser| (chooser, applicant(&self.link, name.to_owned()));
         let identity = Identity {
             user: name.to_owned(),
             place: place.map(str::to_owned),
             connection_id: self.link.recorder.connection_id().to_owned(),
             remote_address: self.link.remote,
             local_address: self.link.local,
-            restrictions: guard.imposed(grant.restrictions),
+            restrictions: grant.restrictions,
             facts: grant.facts,
         };
-        self.link.connect(&self.door.backend, identity, guard);
+        self.link.connect(Arrival {
+            backend: Arc::clone(&self.door.backend),
+            security: Arc::clone(&self.link.settings.security),
+            chooser: chooser.map(applicant),
+            identity,
+        });
         Ok(())
     }
 

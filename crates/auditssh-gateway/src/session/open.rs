@@ -1,14 +1,13 @@
-use super::link::Access;
+use super::arrival::Access;
 use super::{Channel, Ended, Link, Outlet};
 use crate::backend::{Refused, Session};
 use crate::russh::Reply;
-use crate::security::Guard;
 use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::message::{NewChannel, NewChannelFailed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 const SESSION: &str = "session";
@@ -90,7 +89,9 @@ async fn open(
         () = link.over.cancelled() => return,
     };
     match session {
-        Ok((session, guard)) => {
+        Ok((session, access, own)) => {
+            let guard = access.guard;
+            let room = (room, own);
             let channel = Channel::new(number, outlet, session, guard, room, &link.over);
             let opened = Event::NewChannelSuccessful(NewChannel {
                 channel_type: SESSION.into(),
@@ -109,13 +110,21 @@ async fn open(
     }
 }
 
-async fn backend_session(link: &Link) -> Result<(Box<dyn Session>, Arc<Guard>), Refused> {
-    let Some(Access { way, guard }) = link.access() else {
+/// A session, what may be done in it, and the place that it takes of the connection's own number.
+async fn backend_session(
+    link: &Link,
+) -> Result<(Box<dyn Session>, Access, Option<OwnedSemaphorePermit>), Refused> {
+    let Some(way) = link.way() else {
         return Err(Refused::new("nobody is logged in".to_owned()));
     };
-    let connection = way.await?;
+    let access = way.await?;
+    let own = access.room.clone().map(Semaphore::try_acquire_owned);
+    let own = own.transpose().map_err(|_| {
+        link.counters.refused_channels.add();
+        Refused::told("too many session channels are open (security.maxSessions)")
+    })?;
     let limit = link.settings.limits.backend_open;
-    let opened = tokio::time::timeout(limit, connection.open_session()).await;
+    let opened = tokio::time::timeout(limit, access.connection.open_session()).await;
     let late = |_| {
         Err(Refused::new(format!(
             "no session within {limit:?} (limits.backendOpen)"
@@ -128,7 +137,7 @@ async fn backend_session(link: &Link) -> Result<(Box<dyn Session>, Arc<Guard>), 
             "the backend refused a session"
         );
     });
-    Ok((opened?, guard))
+    Ok((opened?, access, own))
 }
 
 fn failed(number: u64, kind: &str, reason: &str) -> Entry {

@@ -11,6 +11,8 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
         origins: _,
         service_questions,
         service_failures,
+        config_questions,
+        config_failures,
         none_probes,
         refused_unauthenticated,
         refused_connections,
@@ -53,6 +55,16 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
             "containerssh_auth_server_failures",
             "Of these questions, those that got no answer; nobody was let in by them",
             service_failures,
+        ),
+        (
+            "containerssh_config_server_requests",
+            "Questions to the configuration server what a connection is served by",
+            config_questions,
+        ),
+        (
+            "containerssh_config_server_failures",
+            "Of these questions, those without an answer that could be taken; those connections were ended",
+            config_failures,
         ),
         (
             "auditssh_login_timeouts",

@@ -6,7 +6,7 @@ use auditssh_gateway::auth::{FACTS, Fact, Facts};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -39,34 +39,56 @@ struct Body {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, bound = "T: Deserialize<'de>")]
+#[serde(deny_unknown_fields, bound = "T: Deserialize<'de> + Default")]
 struct Entry<T> {
+    /// Empty if it is left out: servers written in Go may leave out what is empty.
+    #[serde(default)]
     value: T,
     #[serde(default)]
     sensitive: bool,
 }
 
-struct Entries<T>(BTreeMap<String, Entry<T>>);
+/// What an answer says under `metadata`, `environment` or `files`.
+pub(super) struct Entries<T>(BTreeMap<String, Entry<T>>);
 
-struct Text(Zeroizing<String>);
+#[derive(Default)]
+pub(super) struct Text(Zeroizing<String>);
 
-struct Base64(Zeroizing<Vec<u8>>);
+#[derive(Default)]
+pub(super) struct Base64(Zeroizing<Vec<u8>>);
+
+/// The three of them.
+pub(super) fn facts(
+    metadata: Entries<Text>,
+    environment: Entries<Text>,
+    files: Entries<Base64>,
+) -> Facts {
+    Facts {
+        authenticated_username: None,
+        metadata: metadata.facts(|Text(text)| text),
+        environment: environment.facts(|Text(text)| text),
+        files: files.facts(|Base64(bytes)| bytes),
+    }
+}
 
 /// Reads an answer. What is wrong with one is told without repeating any of its values.
 pub(crate) fn read(json: &[u8]) -> Result<Answer, String> {
-    if !json.trim_ascii_start().starts_with(b"{") {
-        return Err("no JSON object".to_owned());
-    }
-    let body: Body = serde_json::from_slice(json).map_err(|error| told(&error))?;
+    let body: Body = object(json)?;
     Ok(Answer {
         success: body.success,
         facts: Facts {
             authenticated_username: body.authenticated_username.filter(|name| !name.is_empty()),
-            metadata: body.metadata.facts(|Text(text)| text),
-            environment: body.environment.facts(|Text(text)| text),
-            files: body.files.facts(|Base64(bytes)| bytes),
+            ..facts(body.metadata, body.environment, body.files)
         },
     })
+}
+
+/// Reads what is written as an object, and nothing else: a list would do for a struct.
+pub(super) fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err("no JSON object".to_owned());
+    }
+    serde_json::from_slice(json).map_err(|error| told(&error))
 }
 
 /// The library's own words repeat values: only where and what kind of error it is, and the name of
@@ -113,10 +135,10 @@ impl<T> Default for Entries<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Map<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Map<T> {
+        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Map<T> {
             type Value = Entries<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of values")

@@ -1,5 +1,7 @@
 //! `auditssh serve`.
 
+mod backends;
+mod choice;
 mod counters;
 mod demo;
 pub(crate) mod engine;

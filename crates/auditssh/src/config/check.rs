@@ -4,11 +4,13 @@
 mod algorithms;
 mod audit;
 mod auth;
+mod configserver;
 mod geoip;
 mod limits;
 mod local;
 mod log;
 mod metrics;
+mod own;
 mod report;
 mod s3;
 mod security;
@@ -18,6 +20,7 @@ mod users;
 
 pub(crate) use audit::{Audit, Directory, Durability};
 pub(crate) use metrics::{Http, Monitor};
+pub(crate) use own::{Base, significant};
 pub(crate) use ssh::{HostKeys, Ssh};
 
 use super::error::{ConfigError, Fault};
@@ -29,7 +32,7 @@ use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
-use auditssh_webhook::Webhooks;
+use auditssh_webhook::{ConfigServer, Webhooks};
 use report::Report;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,8 +52,17 @@ pub(crate) struct Config {
     pub(crate) place_separator: Option<char>,
     /// Who is asked about users that are not configured; `None` for nobody.
     pub(crate) webhooks: Option<Arc<Webhooks>>,
+    pub(crate) per_connection: PerConnection,
     pub(crate) log: Log,
     pub(crate) monitor: Monitor,
+}
+
+/// Who is asked what a connection is served by, and what the answer is laid over.
+#[derive(Clone, Debug)]
+pub(crate) struct PerConnection {
+    /// `None` for nobody.
+    pub(crate) server: Option<Arc<ConfigServer>>,
+    pub(crate) base: Base,
 }
 
 /// What stands behind the server.
@@ -83,14 +95,11 @@ impl Config {
         let limits = limits::check(&raw.limits, &mut report);
         let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
-        let local = local::check(&raw.local, &mut report);
-        let sshproxy = sshproxy::check(&raw, &mut report);
-        let (backend, place_separator) = match sshproxy {
-            Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
-            None => (Backend::Local(local), None),
-        };
+        let (backend, place_separator) = backend(&raw, &mut report);
         let webhooks = auth::check(&raw.auth, &mut report);
-        auth::check_config_server(&raw.configserver, &mut report);
+        let base = Base::new(&raw)
+            .map_err(|error| ConfigError(vec![(file.to_owned(), Fault::new(error))]))?;
+        let server = configserver::check(&raw, &base, &mut report);
         let users = users::check(&raw, &mut report);
         let monitor = metrics::check(&raw, &ssh.listen, &mut report);
         log::check(&raw.log, &mut report);
@@ -108,6 +117,7 @@ impl Config {
             backend,
             place_separator,
             webhooks,
+            per_connection: PerConnection { server, base },
             log,
             monitor,
         };
@@ -116,6 +126,24 @@ impl Config {
             warnings: report.warnings,
             shown,
         })
+    }
+}
+
+impl PerConnection {
+    /// Nobody is asked.
+    pub(crate) fn none() -> serde_json::Result<Self> {
+        let base = Base::new(&Raw::default())?;
+        Ok(Self { server: None, base })
+    }
+}
+
+/// What stands behind the server, and what divides login names. What is wrong with the others is
+/// reported, too.
+fn backend(raw: &Raw, report: &mut Report) -> (Backend, Option<char>) {
+    let local = local::check(&raw.local, report);
+    match sshproxy::check(raw, report) {
+        Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
+        None => (Backend::Local(local), None),
     }
 }
 

@@ -45,7 +45,7 @@ use std::collections::BTreeMap;
 /// Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds; sizes are
 /// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
-/// `auth`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
+/// `auth`, `configserver`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
 /// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
 /// files.
 /// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `metrics`, `health`, `ssh.listen`,
@@ -66,8 +66,8 @@ pub(crate) struct Raw {
     /// Who is asked about users that do not stand in `users`, and who of all may come in: webhooks in
     /// ContainerSSH's form, see [webhooks.md](webhooks.md). Without any, only `users` log in.
     pub(crate) auth: Auth,
-    /// ContainerSSH's server of a configuration for each connection, which is not asked in this
-    /// version. The block is taken as long as its `url` is empty.
+    /// A server that is asked, once a user is logged in, what the connection is served by. See
+    /// [configserver.md](configserver.md).
     pub(crate) configserver: ConfigServer,
     /// What stands behind the server.
     pub(crate) backend: At<Backend>,

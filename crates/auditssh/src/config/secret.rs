@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -34,8 +35,27 @@ impl<'de> Deserialize<'de> for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
+        let text = if EXPOSED.get() { &*self.0 } else { HIDDEN };
+        serializer.serialize_str(text)
     }
+}
+
+thread_local! {
+    static EXPOSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what serializes secrets as they are, on this thread and until it returns: to read them
+/// again, not to show them.
+pub(crate) fn exposed<T>(serialize: impl FnOnce() -> T) -> T {
+    struct Hide;
+    impl Drop for Hide {
+        fn drop(&mut self) {
+            EXPOSED.set(false);
+        }
+    }
+    EXPOSED.set(true);
+    let _hide = Hide;
+    serialize()
 }
 
 impl JsonSchema for Secret {

@@ -204,7 +204,8 @@ fn granted(mut grant: Grant, facts: Facts) -> Outcome {
     }
 }
 
-fn applicant(link: &Link, username: String) -> Applicant {
+/// Whom a question is about.
+pub(super) fn applicant(link: &Link, username: String) -> Applicant {
     let mut version = (link.line.hellos().client.version)
         .map(Text::into_bytes)
         .unwrap_or_default();

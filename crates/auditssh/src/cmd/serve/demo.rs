@@ -1,7 +1,9 @@
 //! The embedded default: a server to try, with no configuration at all.
 
 use crate::config::raw::{Format, Log, OnFailure};
-use crate::config::{Audit, Backend, Config, Directory, Durability, HostKeys, Monitor, Ssh};
+use crate::config::{
+    Audit, Backend, Config, Directory, Durability, HostKeys, Monitor, PerConnection, Ssh,
+};
 use anyhow::Context;
 use auditssh_gateway::auth::{self, User, Users};
 use auditssh_gateway::backend::local::{self, RunAs};
@@ -75,6 +77,7 @@ impl Demo {
             backend: Backend::Local(local),
             place_separator: None,
             webhooks: None,
+            per_connection: PerConnection::none()?,
             log: Log::default(),
             monitor: Monitor::default(),
         };

@@ -1,5 +1,7 @@
 //! Starts the parts of the server, obeys signals, and ends the parts in order.
 
+use super::backends::Backends;
+use super::choice;
 use super::counters;
 use super::demo::Greeting;
 use super::monitor::Monitoring;
@@ -43,12 +45,19 @@ pub(super) enum Origin<'a> {
 /// Serves until a signal ends it.
 pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode> {
     let host_keys = parts::host_keys(&config.ssh.host_keys)?;
-    let mut backend = config.backend;
-    if let Backend::Local(local) = &mut backend {
-        // Asked before the server raises it.
-        local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    }
-    let backend = parts::backend(backend)?;
+    // Asked before the server raises it.
+    let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let make = move |mut backend| {
+        if let Backend::Local(local) = &mut backend {
+            local.open_files = open_files;
+        }
+        parts::backend(backend)
+    };
+    let backends = Backends::new(make(config.backend)?, Box::new(make));
+    let start = choice::Start::new(Arc::clone(&backends), config.per_connection.base.clone());
+    let security = Arc::new(config.security);
+    let chooser = start.chooser(config.per_connection, &security)?;
+    let backend: Arc<dyn backend::Backend> = backends;
     let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
     let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
     let archive = match config.audit {
@@ -63,10 +72,11 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         config.ssh,
         host_keys,
         config.limits,
-        config.security,
+        security,
         config.countries,
         config.place_separator,
         config.webhooks,
+        chooser,
     );
     let users = Arc::new(ArcSwap::from_pointee(config.users));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -94,6 +104,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
                     shown,
                     users,
                     server.terms(),
+                    start,
                     renewals,
                 ))
             }

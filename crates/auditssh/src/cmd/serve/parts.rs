@@ -7,6 +7,7 @@ use auditssh_archive as archive;
 use auditssh_gateway::auth::Service;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
+use auditssh_gateway::choice::Chooser;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
@@ -67,10 +68,11 @@ pub(super) fn gateway(
     ssh: Ssh,
     host_keys: Vec<HostKey>,
     limits: Limits,
-    security: Security,
+    security: Arc<Security>,
     countries: Countries,
     place_separator: Option<char>,
     webhooks: Option<Arc<Webhooks>>,
+    chooser: Option<Arc<dyn Chooser>>,
 ) -> Settings {
     Settings {
         listen: ssh.listen,
@@ -82,10 +84,11 @@ pub(super) fn gateway(
         rekey_bytes: ssh.rekey_bytes,
         algorithms: ssh.algorithms,
         limits,
-        security: Arc::new(security),
+        security,
         countries,
         place_separator,
         service: webhooks.map(|webhooks| webhooks as Arc<dyn Service>),
+        chooser,
     }
 }
 

@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration is read again.
 
+use super::choice::Start;
 use super::monitor::Renewals;
 use super::notify::{State, notify};
 use super::parts;
@@ -36,6 +37,7 @@ pub(super) struct Reload {
     shown: Value,
     users: Arc<ArcSwap<Users>>,
     terms: Arc<Terms>,
+    start: Arc<Start>,
     renewals: Renewals,
 }
 
@@ -45,6 +47,7 @@ impl Reload {
         shown: Value,
         users: Arc<ArcSwap<Users>>,
         terms: Arc<Terms>,
+        start: Arc<Start>,
         renewals: Renewals,
     ) -> Self {
         Self {
@@ -52,6 +55,7 @@ impl Reload {
             shown,
             users,
             terms,
+            start,
             renewals,
         }
     }
@@ -75,14 +79,17 @@ impl Reload {
 
     fn take(&self, (loaded, host_keys): (Loaded, Vec<HostKey>)) -> anyhow::Result<()> {
         let config = loaded.config;
+        let security = Arc::new(config.security);
+        let chooser = self.start.chooser(config.per_connection, &security)?;
         self.terms.replace(parts::gateway(
             config.ssh,
             host_keys,
             config.limits,
-            config.security,
+            security,
             config.countries,
             config.place_separator,
             config.webhooks,
+            chooser,
         ))?;
         self.users.store(Arc::new(config.users));
         self.renewals.renew(config.monitor);

@@ -1,4 +1,4 @@
-//! `auth` and `configserver`.
+//! `auth`.
 
 use super::report::Report;
 use super::s3::check_secret_file;
@@ -6,8 +6,8 @@ use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::one_or_many::OneOrMany;
 use crate::config::raw::{
-    self, ConfigServer, GssapiMeans, KeyboardInteractiveMeans, Password, PasswordMeans, TlsVersion,
-    WebhookMeans, WebhookMethod,
+    self, GssapiMeans, KeyboardInteractiveMeans, Password, PasswordMeans, TlsVersion, WebhookMeans,
+    WebhookMethod,
 };
 use crate::config::secret::Secret;
 use auditssh_webhook::tls::{Authorities, Identity, Trust, TrustError, Version};
@@ -71,18 +71,6 @@ pub(super) fn check(raw: &raw::Auth, report: &mut Report) -> Option<Arc<Webhooks
     // What could not be made is a fault that is told.
     let webhooks = Webhooks::new(password.flatten(), public_key.flatten(), authz.flatten());
     Some(Arc::new(webhooks))
-}
-
-/// The configuration server, which is not asked.
-pub(super) fn check_config_server(raw: &ConfigServer, report: &mut Report) {
-    report.within(&raw.timeout, bounds::HTTP_TIMEOUT);
-    if !raw.url.value.is_empty() {
-        report.fault(
-            &raw.url,
-            "`url`: a configuration server is not asked in this version; leave `url` empty and \
-             write the settings into this file, where they hold for all connections",
-        );
-    }
 }
 
 /// The webhook of a method, if that is what it is judged by.
@@ -167,13 +155,13 @@ fn older(raw: &raw::Auth, report: &mut Report) -> Option<raw::Webhook> {
 }
 
 /// What holds even of a webhook that is not used.
-fn bounds(raw: &raw::Webhook, report: &mut Report) {
+pub(super) fn bounds(raw: &raw::Webhook, report: &mut Report) {
     report.within(&raw.timeout, bounds::HTTP_TIMEOUT);
     report.within(&raw.within, bounds::AUTH_TIMEOUT);
 }
 
 /// `None` if something is wrong, which is reported.
-fn make(path: &str, raw: &raw::Webhook, report: &mut Report) -> Option<Webhook> {
+pub(super) fn make(path: &str, raw: &raw::Webhook, report: &mut Report) -> Option<Webhook> {
     refuse_choices(raw, report);
     let url = url(path, &raw.url, report)?;
     let trust = if url.is_encrypted() {
@@ -212,7 +200,7 @@ fn url(path: &str, raw: &At<String>, report: &mut Report) -> Option<Url> {
     if !url.is_encrypted() && !url.is_local() {
         report.warn(
             raw,
-            "`url` is not encrypted: passwords pass the network in clear; use https",
+            "`url` is not encrypted: what is asked and answered, passwords above all, passes the network in clear; use https",
         );
     }
     Some(url)

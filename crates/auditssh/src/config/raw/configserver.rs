@@ -9,30 +9,31 @@ use crate::config::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// ContainerSSH's server of a configuration for each connection, which is not asked in this version.
-/// The block is taken as long as its `url` is empty.
+/// A server that is asked, once a user is logged in, what the connection is served by: which backend,
+/// with which settings, and what its sessions may do. See [configserver.md](configserver.md).
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ConfigServer {
-    /// Where it is; nothing in this version.
+    /// Where it is, as `http://` or `https://` with host, port and path; empty for none. If it gives no
+    /// answer that can be taken within 60 s, the connection is ended.
     pub(crate) url: At<String>,
     /// See `auth.password.webhook`.
-    pub(crate) allow_redirects: bool,
+    pub(crate) allow_redirects: At<bool>,
     /// See `auth.password.webhook`.
     #[schemars(transform = bounds::HTTP_TIMEOUT.told())]
     pub(crate) timeout: At<Span>,
     /// See `auth.password.webhook`.
-    pub(crate) cacert: String,
+    pub(crate) cacert: At<String>,
     /// See `auth.password.webhook`.
-    pub(crate) cert: String,
+    pub(crate) cert: At<String>,
     /// See `auth.password.webhook`.
-    pub(crate) key: Option<Secret>,
+    pub(crate) key: Option<At<Secret>>,
     /// See `auth.password.webhook`.
     pub(crate) tls_version: TlsVersion,
     /// See `auth.password.webhook`.
-    pub(crate) curves: Option<OneOrMany<String>>,
+    pub(crate) curves: Option<At<OneOrMany<String>>>,
     /// See `auth.password.webhook`.
-    pub(crate) cipher: Option<OneOrMany<String>>,
+    pub(crate) cipher: Option<At<OneOrMany<String>>>,
     /// Whether it is told sensitive values, too.
     pub(crate) transmit_sensitive_metadata: bool,
 }
@@ -41,10 +42,10 @@ impl Default for ConfigServer {
     fn default() -> Self {
         Self {
             url: At::unplaced(String::new()),
-            allow_redirects: false,
+            allow_redirects: At::unplaced(false),
             timeout: At::unplaced(Span::from_secs(2)),
-            cacert: String::new(),
-            cert: String::new(),
+            cacert: At::unplaced(String::new()),
+            cert: At::unplaced(String::new()),
             key: None,
             tls_version: TlsVersion::default(),
             curves: None,
