@@ -43,7 +43,9 @@ def denied(server, *words: str) -> None:
     done = server.run("echo in")
     assert done.returncode == 255 and done.stdout == b""
     log = server.log()
-    assert log.shape()[-3:] == [HANDSHAKE_OK, HANDSHAKE_FAILED, DISCONNECT]
+    # The client may have asked for a session meanwhile.
+    after = [kind for kind in log.shape() if kind != CHANNEL_FAILED]
+    assert after[-3:] == [HANDSHAKE_OK, HANDSHAKE_FAILED, DISCONNECT]
     reason = log.only(HANDSHAKE_FAILED)["reason"]
     for word in words:
         assert word in reason, reason
@@ -179,7 +181,7 @@ def test_over_tls_with_certificates_of_both_sides(make_asking, make_webhook, tmp
     assert server.run("echo in").stdout == b"forced\n"
     server.log()
     nameless = make_asking(configserver=block).start()
-    denied(nameless, "configuration server https://127.0.0.1")
+    denied(nameless, "CertificateRequired")
 
 
 def test_what_it_says_of_the_user_arrives_and_what_is_sensitive_reaches_it_only_if_it_may(
