@@ -485,7 +485,7 @@ configserver: {url: "", timeout: 2s, transmitSensitiveMetadata: false}
     program.run("config", "check", file)
     for change, expected in (
         (("method: webhook", "method: kerberos"), "`auth.password.method`: kerberos is not in this version; use webhook"),
-        (('method: "", oauth2', "method: oauth2, oauth2"), "`auth.keyboardInteractive.method`: oauth2 is not"),
+        (('method: "", oauth2', "method: oauth2, oauth2"), "`auth.keyboardInteractive.method` is oauth2, but `oauth2."),
         (('gssapi: {method: ""', "gssapi: {method: kerberos"), "`auth.gssapi.method`: kerberos is not"),
         (("allowRedirects: false", "allowRedirects: true"), "`auth.password.webhook.allowRedirects`: redirects are not"),
         (("[x25519, ", "["), "`auth.password.webhook.curves`: what is chosen"),

@@ -12,6 +12,7 @@
 mod authority;
 mod authorized;
 mod certificate;
+pub mod elsewhere;
 mod facts;
 mod file;
 mod grant;
@@ -25,6 +26,7 @@ mod tests;
 pub use authority::{AuthorityError, authorities};
 pub use authorized::{AuthorizedKey, KeyError};
 pub(crate) use certificate::validity;
+pub use elsewhere::Elsewhere;
 pub use facts::{FACTS, FACTS_BYTES, Fact, Facts, FactsError};
 pub use file::{FileError, KeysFile, TemplateError};
 pub use grant::{CertificateDetails, Grant, Method, Restrictions};

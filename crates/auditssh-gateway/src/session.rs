@@ -14,7 +14,7 @@ mod window;
 
 pub(crate) use channel::{Channel, Outlet};
 pub(crate) use link::Link;
-pub(crate) use login::{Answer, Door, Login, PROMPT};
+pub(crate) use login::{Answer, Challenge, Door, Login, PROMPT};
 pub(crate) use open::Opening;
 pub(crate) use request::{Forward, NO_FORWARDING};
 pub(crate) use window::first as first_window;

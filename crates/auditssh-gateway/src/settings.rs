@@ -1,7 +1,7 @@
 //! What the gateway is told, already checked: the binary makes it of the configuration.
 
 use crate::HostKey;
-use crate::auth::Service;
+use crate::auth::{Elsewhere, Service};
 use crate::choice::Chooser;
 use crate::geoip::Countries;
 use crate::russh::Algorithms;
@@ -44,6 +44,8 @@ pub struct Settings {
     /// Who is asked about users that are not configured, and who of all may come in; `None` for
     /// nobody.
     pub service: Option<Arc<dyn Service>>,
+    /// Where users prove themselves by keyboard-interactive; `None` if it asks for the password.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Who chooses what a connection is served by; `None` if all are served alike.
     pub chooser: Option<Arc<dyn Chooser>>,
 }
@@ -87,6 +89,7 @@ impl Settings {
             countries: Countries::default(),
             place_separator: None,
             service: None,
+            elsewhere: None,
             chooser: None,
         }
     }

@@ -44,16 +44,35 @@ impl Client {
         timeout: Duration,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let timeout = timeout.min(self.timeout);
-        let exchange = tokio::time::timeout(timeout, self.connect_and_post(path, body));
+        let request = self.request(path, body)?;
+        match self.send(request, timeout).await? {
+            (StatusCode::OK, answer) => Ok(answer),
+            (status, _) => Err(Failure::of_status(status)),
+        }
+    }
+
+    /// Makes a request, whose header `Host` is put in its place; the status and the body of the
+    /// answer. Only where the status is 200 or one of a request that was wrong is there a body.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        timeout: Duration,
+    ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
+        let host = HeaderValue::from_str(&self.url.authority);
+        let host = host.map_err(|error| Failure::Malformed(error.to_string()))?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        headers.insert(USER_AGENT, HeaderValue::from_static("AuditSSH"));
+        headers.insert(ACCEPT, JSON);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let exchange = tokio::time::timeout(timeout, self.connect_and_send(request));
         exchange.await.map_err(|_| Failure::Timeout(timeout))?
     }
 
-    async fn connect_and_post(
+    async fn connect_and_send(
         &self,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let request = self.request(path, body)?;
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
         let tcp = TcpStream::connect((self.url.host.as_str(), self.url.port))
             .await
             .map_err(Failure::Connect)?;
@@ -70,11 +89,7 @@ impl Client {
 
     fn request(&self, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
         Request::post(self.url.target(path))
-            .header(HOST, &self.url.authority)
-            .header(USER_AGENT, "AuditSSH")
             .header(CONTENT_TYPE, JSON)
-            .header(ACCEPT, JSON)
-            .header(CONNECTION, "close")
             .body(Full::new(body))
             .map_err(|error| Failure::Malformed(error.to_string()))
     }
@@ -83,7 +98,7 @@ impl Client {
 async fn exchange<S>(
     stream: S,
     request: Request<Full<Bytes>>,
-) -> Result<Zeroizing<Vec<u8>>, Failure>
+) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -110,11 +125,10 @@ where
     }
 }
 
-async fn read(answer: Response<Incoming>) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    match answer.status() {
-        StatusCode::OK => {}
-        status if status.is_redirection() => return Err(Failure::Redirect(status.as_u16())),
-        status => return Err(Failure::Status(status.as_u16())),
+async fn read(answer: Response<Incoming>) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
+    let status = answer.status();
+    if status != StatusCode::OK && !status.is_client_error() {
+        return Err(Failure::of_status(status));
     }
     let mut body = answer.into_body();
     let told = body.size_hint().exact().unwrap_or(0);
@@ -132,5 +146,5 @@ async fn read(answer: Response<Incoming>) -> Result<Zeroizing<Vec<u8>>, Failure>
             whole.extend_from_slice(&data);
         }
     }
-    Ok(whole)
+    Ok((status, whole))
 }

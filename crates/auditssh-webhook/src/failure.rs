@@ -1,6 +1,7 @@
 //! Why a request has no answer.
 
 use crate::client::ANSWER_BYTES;
+use hyper::StatusCode;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -27,9 +28,22 @@ pub(crate) enum Failure {
     TooLarge,
     #[error("an answer that is not what is wanted: {0}")]
     Malformed(String),
+    /// How a login elsewhere ended.
+    #[error("{0}")]
+    Ended(String),
 }
 
 impl Failure {
+    /// A status that is no success.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let number = status.as_u16();
+        if status.is_redirection() {
+            Self::Redirect(number)
+        } else {
+            Self::Status(number)
+        }
+    }
+
     /// What broke a connection that was there.
     pub(crate) fn of_exchange(error: &hyper::Error) -> Self {
         let mut text = error.to_string();
@@ -51,7 +65,7 @@ impl Failure {
             Self::Tls(error) => !error.get_ref().is_some_and(|inner| is_refusal(inner)),
             Self::Exchange { refused, .. } => !refused,
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
-            Self::Redirect(_) | Self::TooLarge | Self::Malformed(_) => false,
+            Self::Redirect(_) | Self::TooLarge | Self::Malformed(_) | Self::Ended(_) => false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - [`Webhooks`] is the gateway's [`Service`](auditssh_gateway::auth::Service): which webhook is
 //!   asked what.
 //! - [`ConfigServer`] is asked what a connection is served by.
+//! - [`oauth2`] has users prove themselves on a web page.
 //! - `message` writes requests and reads answers, and does no more.
 //! - `client` is one request of HTTP, on a connection of its own; `retry` makes more of one.
 //! - [`tls`] is what the connection is trusted by.
@@ -15,6 +16,7 @@ mod client;
 mod configserver;
 mod failure;
 mod message;
+pub mod oauth2;
 mod retry;
 pub mod tls;
 mod url;

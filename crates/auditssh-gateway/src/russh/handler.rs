@@ -4,7 +4,7 @@ use super::outlet::{Outlet, Reply};
 use super::{Certificate, methods};
 use crate::backend::Program;
 use crate::session::{
-    Answer, Channel, Ended, Forward, Link, Login, NO_FORWARDING, Opening, PROMPT,
+    Answer, Challenge, Channel, Ended, Forward, Link, Login, NO_FORWARDING, Opening, PROMPT,
 };
 use ::russh::server::{
     Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
@@ -149,13 +149,16 @@ impl ::russh::server::Handler for Handler {
         response: Option<Response<'a>>,
     ) -> Result<Auth, Ended> {
         let Some(response) = response else {
-            if let Err(ended) = self.login.challenge(user).await {
-                return self.auth(Err(ended));
-            }
+            let (told, prompts) = match self.login.challenge(user).await {
+                Ok(Challenge::Password) => (String::new(), vec![(Cow::Borrowed(PROMPT), false)]),
+                Ok(Challenge::Told(text)) => (text, Vec::new()),
+                Ok(Challenge::Refused(answer)) => return self.auth(Ok(answer)),
+                Err(ended) => return self.auth(Err(ended)),
+            };
             return Ok(Auth::Partial {
                 name: Cow::Borrowed(""),
-                instructions: Cow::Borrowed(""),
-                prompts: Cow::Owned(vec![(Cow::Borrowed(PROMPT), false)]),
+                instructions: Cow::Owned(told),
+                prompts: Cow::Owned(prompts),
             });
         };
         let answers = response.map(|answer| Zeroizing::new(answer.to_vec()));

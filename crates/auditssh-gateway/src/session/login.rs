@@ -1,8 +1,10 @@
 mod ask;
 mod check;
+mod interactive;
 
 use super::arrival::Arrival;
 use super::{Ended, Link, clip};
+use crate::auth::elsewhere::Pending;
 use crate::auth::{self, Grant, Users};
 use crate::backend::{Backend, Identity};
 use crate::counters::Method;
@@ -15,17 +17,13 @@ use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::extension;
 use auditssh_log::message::{
-    AuthPassword, AuthPasswordBackendError, AuthPubKey, AuthPubKeyBackendError,
-    HandshakeSuccessful, KeyboardInteractiveAnswer, KeyboardInteractiveAnswers,
-    KeyboardInteractiveBackendError, KeyboardInteractiveChallenge, KeyboardInteractiveFailed,
-    KeyboardInteractiveQuestion,
+    AuthPassword, AuthPasswordBackendError, AuthPubKey, AuthPubKeyBackendError, HandshakeSuccessful,
 };
 use check::Outcome;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// The prompt of keyboard-interactive.
 pub(crate) const PROMPT: &str = "Password: ";
@@ -40,6 +38,17 @@ pub(crate) enum Answer {
     Accept,
     /// It is not; another try is allowed.
     Reject,
+}
+
+/// How keyboard-interactive begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// By asking for the password ([`PROMPT`]).
+    Password,
+    /// By telling the user what to do elsewhere; an empty answer is waited for.
+    Told(String),
+    /// Not at all.
+    Refused(Answer),
 }
 
 /// What logging in needs of the server.
@@ -64,6 +73,8 @@ pub(crate) struct Login {
     proven: Option<(String, Grant, Method)>,
     /// The last key that a service would let in.
     offer: Option<Offer>,
+    /// Who is awaited to prove themselves elsewhere.
+    pending: Option<(String, Box<dyn Pending>)>,
 }
 
 impl Login {
@@ -75,6 +86,7 @@ impl Login {
             begun: 0,
             proven: None,
             offer: None,
+            pending: None,
         }
     }
 
@@ -158,64 +170,6 @@ impl Login {
         let said = self.key(user, certificate.to_openssh().unwrap_or_default());
         let outcome = self.check_certificate(user, certificate).await?;
         self.judge_key(user, said, outcome, until).await
-    }
-
-    /// `keyboard-interactive` begins: the question is put.
-    pub(crate) async fn challenge(&mut self, user: &str) -> Result<(), Ended> {
-        self.begin()?;
-        let event = Event::KeyboardInteractiveChallenge(KeyboardInteractiveChallenge {
-            username: self.name(user).into(),
-            instruction: String::new().into(),
-            questions: Some(vec![KeyboardInteractiveQuestion {
-                question: PROMPT.into(),
-                echo: false,
-            }]),
-        });
-        self.link.record(event).await
-    }
-
-    /// `keyboard-interactive` is answered; one answer is expected.
-    pub(crate) async fn answers(
-        &mut self,
-        user: &str,
-        answers: Vec<Zeroizing<Vec<u8>>>,
-    ) -> Result<Answer, Ended> {
-        let until = self.floor(1);
-        let username = self.name(user).to_owned();
-        let said = answers.iter().take(1).map(|answer| {
-            let answer = answer.get(..auth::PASSWORD_BYTES).unwrap_or(answer);
-            KeyboardInteractiveAnswer {
-                question: PROMPT.into(),
-                answer: answer.into(),
-            }
-        });
-        let event = Event::KeyboardInteractiveAnswer(KeyboardInteractiveAnswers {
-            username: username.clone().into(),
-            answers: Some(said.collect()),
-        });
-        self.link.record(event).await?;
-        let outcome = match answers.as_slice() {
-            [password] => self.judge_password(user, password).await?,
-            _ => Outcome::Refused("one answer was expected".to_owned()),
-        };
-        let method = Method::KeyboardInteractive;
-        match self.authorize(user, outcome).await? {
-            Outcome::Granted(grant) => self.granted(user, grant, method, None).await,
-            Outcome::Refused(reason) => {
-                let event = Event::KeyboardInteractiveFailed(KeyboardInteractiveFailed {
-                    username: username.into(),
-                });
-                self.refused(user, method, &reason, event, until).await
-            }
-            Outcome::Failed(reason) => {
-                let event = KeyboardInteractiveBackendError {
-                    username: username.into(),
-                    reason: reason.clone().into(),
-                };
-                let event = Event::KeyboardInteractiveBackendError(event);
-                self.refused(user, method, &reason, event, until).await
-            }
-        }
     }
 
     /// The login has succeeded: recorded before the client is told.

@@ -10,6 +10,7 @@ mod limits;
 mod local;
 mod log;
 mod metrics;
+mod oauth2;
 mod own;
 mod report;
 mod s3;
@@ -27,7 +28,7 @@ use super::error::{ConfigError, Fault};
 use super::raw::{Log, Raw};
 use super::read::read;
 use auditssh_gateway::Limits;
-use auditssh_gateway::auth::Users;
+use auditssh_gateway::auth::{Elsewhere, Users};
 use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
@@ -52,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) place_separator: Option<char>,
     /// Who is asked about users that are not configured; `None` for nobody.
     pub(crate) webhooks: Option<Arc<Webhooks>>,
+    /// Where users prove themselves by keyboard-interactive; `None` if it asks for the password.
+    pub(crate) elsewhere: Option<Arc<dyn Elsewhere>>,
     pub(crate) per_connection: PerConnection,
     pub(crate) log: Log,
     pub(crate) monitor: Monitor,
@@ -97,6 +100,8 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let (backend, place_separator) = backend(&raw, &mut report);
         let webhooks = auth::check(&raw.auth, &mut report);
+        let grace = limits.login_grace_time;
+        let elsewhere = oauth2::check(&raw.auth.keyboard_interactive, grace, &mut report);
         let base = Base::new(&raw)
             .map_err(|error| ConfigError(vec![(file.to_owned(), Fault::new(error))]))?;
         let server = configserver::check(&raw, &base, &mut report);
@@ -117,6 +122,7 @@ impl Config {
             backend,
             place_separator,
             webhooks,
+            elsewhere,
             per_connection: PerConnection { server, base },
             log,
             monitor,

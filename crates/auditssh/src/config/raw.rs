@@ -12,6 +12,7 @@ mod limits;
 mod local;
 mod log;
 mod metrics;
+mod oauth2;
 mod s3;
 mod security;
 mod ssh;
@@ -20,8 +21,8 @@ mod user;
 
 pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
 pub(crate) use auth::{
-    Auth, GssapiMeans, KeyboardInteractiveMeans, Password, PasswordMeans, Webhook, WebhookMeans,
-    WebhookMethod,
+    Auth, GssapiMeans, KeyboardInteractive, KeyboardInteractiveMeans, Password, PasswordMeans,
+    Webhook, WebhookMeans, WebhookMethod,
 };
 pub(crate) use configserver::ConfigServer;
 pub(crate) use geoip::{GeoIp, Provider};
@@ -30,6 +31,7 @@ pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
+pub(crate) use oauth2::{GitHub, Oauth2, Oidc, Provider as Oauth2Provider};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
 pub(crate) use ssh::Ssh;

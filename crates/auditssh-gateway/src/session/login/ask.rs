@@ -4,7 +4,8 @@
 use super::super::{Ended, Link};
 use super::Login;
 use super::check::Outcome;
-use crate::auth::service::{Answer, Applicant, Kind, Proof, Question};
+use crate::auth::elsewhere::{self, Elsewhere, Pending};
+use crate::auth::service::{Answer, Applicant, Kind, Proof, Question, Unanswered};
 use crate::auth::{self, Facts, Grant, Refusal, Restrictions, Service};
 use crate::russh::{Algorithm, PublicKey};
 use auditssh_log::message::Text;
@@ -154,6 +155,55 @@ impl Login {
         service.filter(|service| service.answers(kind)).cloned()
     }
 
+    /// Where the user proves itself by keyboard-interactive, unless that asks for the password: a
+    /// name that stands in the configuration is decided there.
+    pub(super) fn proves_elsewhere(&self, user: &str) -> Option<Arc<dyn Elsewhere>> {
+        let ours = self.door.users.load().knows(&self.user(user));
+        let elsewhere = self.link.settings.elsewhere.as_ref();
+        elsewhere.filter(|_| !ours).cloned()
+    }
+
+    /// Begins a proof elsewhere, or says what becomes of the attempt.
+    pub(super) async fn begin_elsewhere(
+        &self,
+        elsewhere: &dyn Elsewhere,
+        user: &str,
+    ) -> Result<Result<Box<dyn Pending>, Outcome>, Ended> {
+        let link = &self.link;
+        if user.len() > link.settings.limits.name_bytes {
+            let reason = "the name is too long (limits.nameBytes)";
+            return Ok(Err(Outcome::Refused(reason.to_owned())));
+        }
+        link.counters.service_questions.add();
+        let applicant = applicant(link, self.user(user));
+        let begun = link.unless_over(elsewhere.begin(&applicant)).await?;
+        Ok(begun.map_err(|unanswered| self.unanswered(&unanswered)))
+    }
+
+    /// What a proof elsewhere is worth.
+    pub(super) fn outcome_elsewhere(
+        &self,
+        outcome: Result<elsewhere::Proof, Unanswered>,
+    ) -> Outcome {
+        match outcome {
+            Ok(elsewhere::Proof::Given(facts)) => granted(Grant::password(), facts),
+            Ok(elsewhere::Proof::Refused(reason)) => Outcome::Refused(reason),
+            Err(unanswered) => self.unanswered(&unanswered),
+        }
+    }
+
+    fn unanswered(&self, unanswered: &Unanswered) -> Outcome {
+        self.link.counters.service_failures.add();
+        if let Some(withheld) = self.door.unanswered.due() {
+            let connection = self.link.recorder.connection_id();
+            tracing::warn!(
+                connection, reason = %unanswered, withheld,
+                "a login was refused, since nobody could be asked about it"
+            );
+        }
+        Outcome::Failed(unanswered.to_string())
+    }
+
     /// What the service says of the user if its answer is yes, else what becomes of the attempt.
     /// The question is taken back when the client is gone or the connection ends.
     async fn ask(
@@ -181,17 +231,7 @@ impl Login {
                 };
                 Err(Outcome::Refused(reason.to_owned()))
             }
-            Err(unanswered) => {
-                link.counters.service_failures.add();
-                if let Some(withheld) = self.door.unanswered.due() {
-                    let connection = link.recorder.connection_id();
-                    tracing::warn!(
-                        connection, reason = %unanswered, withheld,
-                        "a login was refused, since nobody could be asked about it"
-                    );
-                }
-                Err(Outcome::Failed(unanswered.to_string()))
-            }
+            Err(unanswered) => Err(self.unanswered(&unanswered)),
         })
     }
 }

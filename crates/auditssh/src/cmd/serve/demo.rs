@@ -77,6 +77,7 @@ impl Demo {
             backend: Backend::Local(local),
             place_separator: None,
             webhooks: None,
+            elsewhere: None,
             per_connection: PerConnection::none()?,
             log: Log::default(),
             monitor: Monitor::default(),

@@ -75,8 +75,11 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         security,
         config.countries,
         config.place_separator,
-        config.webhooks,
-        chooser,
+        parts::Asked {
+            webhooks: config.webhooks,
+            elsewhere: config.elsewhere,
+            chooser,
+        },
     );
     let users = Arc::new(ArcSwap::from_pointee(config.users));
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -4,7 +4,7 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
-use auditssh_gateway::auth::Service;
+use auditssh_gateway::auth::{Elsewhere, Service};
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::choice::Chooser;
@@ -63,6 +63,13 @@ pub(super) fn backend(
     })
 }
 
+/// Who is asked about connections.
+pub(super) struct Asked {
+    pub(super) webhooks: Option<Arc<Webhooks>>,
+    pub(super) elsewhere: Option<Arc<dyn Elsewhere>>,
+    pub(super) chooser: Option<Arc<dyn Chooser>>,
+}
+
 /// The SSH side.
 pub(super) fn gateway(
     ssh: Ssh,
@@ -71,8 +78,7 @@ pub(super) fn gateway(
     security: Arc<Security>,
     countries: Countries,
     place_separator: Option<char>,
-    webhooks: Option<Arc<Webhooks>>,
-    chooser: Option<Arc<dyn Chooser>>,
+    asked: Asked,
 ) -> Settings {
     Settings {
         listen: ssh.listen,
@@ -87,8 +93,9 @@ pub(super) fn gateway(
         security,
         countries,
         place_separator,
-        service: webhooks.map(|webhooks| webhooks as Arc<dyn Service>),
-        chooser,
+        service: asked.webhooks.map(|webhooks| webhooks as Arc<dyn Service>),
+        elsewhere: asked.elsewhere,
+        chooser: asked.chooser,
     }
 }
 

@@ -88,8 +88,11 @@ impl Reload {
             security,
             config.countries,
             config.place_separator,
-            config.webhooks,
-            chooser,
+            parts::Asked {
+                webhooks: config.webhooks,
+                elsewhere: config.elsewhere,
+                chooser,
+            },
         ))?;
         self.users.store(Arc::new(config.users));
         self.renewals.renew(config.monitor);

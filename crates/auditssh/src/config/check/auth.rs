@@ -6,8 +6,7 @@ use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::one_or_many::OneOrMany;
 use crate::config::raw::{
-    self, GssapiMeans, KeyboardInteractiveMeans, Password, PasswordMeans, TlsVersion, WebhookMeans,
-    WebhookMethod,
+    self, GssapiMeans, Password, PasswordMeans, TlsVersion, WebhookMeans, WebhookMethod,
 };
 use crate::config::secret::Secret;
 use auditssh_webhook::tls::{Authorities, Identity, Trust, TrustError, Version};
@@ -111,13 +110,6 @@ fn refuse_means(raw: &raw::Auth, report: &mut Report) {
         report.fault(
             &method.method,
             "`method`: kerberos is not in this version; use webhook, or `users` with passwords",
-        );
-    }
-    if raw.keyboard_interactive.method.value == KeyboardInteractiveMeans::Oauth2 {
-        report.fault(
-            &raw.keyboard_interactive.method,
-            "`method`: oauth2 is not in this version; leave it empty, then keyboard-interactive \
-             asks for the password",
         );
     }
     if raw.gssapi.method.value == GssapiMeans::Kerberos {

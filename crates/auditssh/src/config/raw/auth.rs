@@ -1,6 +1,7 @@
 //! `auth`, in ContainerSSH's words.
 
 use super::http::TlsVersion;
+use super::oauth2::Oauth2;
 use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::duration::Span;
@@ -26,7 +27,7 @@ pub(crate) struct Auth {
     pub(crate) public_key: WebhookMethod,
     /// Who is asked, once a user is proven by whatever means, whether the user may come in.
     pub(crate) authz: WebhookMethod,
-    /// Keyboard-interactive asks for the password; other questions are not in this version.
+    /// Keyboard-interactive: asks for the password, or has users prove themselves on a web page.
     pub(crate) keyboard_interactive: KeyboardInteractive,
     /// GSSAPI, which is not in this version.
     pub(crate) gssapi: Gssapi,
@@ -215,8 +216,8 @@ pub(crate) enum WebhookMeans {
 pub(crate) struct KeyboardInteractive {
     /// By which means.
     pub(crate) method: At<KeyboardInteractiveMeans>,
-    /// Settings of ContainerSSH for a method that is not in this version.
-    pub(crate) oauth2: Ignored,
+    /// For the method `oauth2`.
+    pub(crate) oauth2: Oauth2,
 }
 
 /// By which means the answers of keyboard-interactive are judged.
@@ -227,7 +228,7 @@ pub(crate) enum KeyboardInteractiveMeans {
     #[default]
     #[serde(rename = "")]
     Password,
-    /// Not in this version.
+    /// On a web page, by the device flow of OAuth 2.0; names in `users` are asked for the password.
     Oauth2,
 }
 
