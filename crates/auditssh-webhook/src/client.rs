@@ -12,10 +12,13 @@ use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AG
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// Bytes of the longest answer that is taken.
@@ -23,6 +26,10 @@ pub const ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Bytes of the longest head of an answer.
 const HEAD_BYTES: usize = 64 * 1024;
+/// Addresses of one name that are tried.
+const ADDRESSES: usize = 16;
+/// Room for look-ups of names: each holds a thread of those that all blocking work shares.
+static LOOKUPS: Semaphore = Semaphore::const_new(16);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Makes requests of one server.
@@ -73,9 +80,7 @@ impl Client {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
-        let tcp = TcpStream::connect((self.url.host.as_str(), self.url.port))
-            .await
-            .map_err(Failure::Connect)?;
+        let tcp = connect(&self.url).await.map_err(Failure::Connect)?;
         // It only costs time where it fails.
         let _ = tcp.set_nodelay(true);
         match &self.trust {
@@ -93,6 +98,23 @@ impl Client {
             .body(Full::new(body))
             .map_err(|error| Failure::Malformed(error.to_string()))
     }
+}
+
+/// Looks the name up and connects to the first of its addresses that answers.
+async fn connect(url: &Url) -> io::Result<TcpStream> {
+    if let Ok(address) = url.host.parse::<IpAddr>() {
+        return TcpStream::connect((address, url.port)).await;
+    }
+    let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+    let (host, port) = (url.host.clone(), url.port);
+    // In a task of its own: its thread is taken until the system is done, whoever has left by then.
+    let found = tokio::spawn(async move {
+        let found = tokio::net::lookup_host((host, port)).await;
+        drop(place);
+        found.map(|addresses| addresses.take(ADDRESSES).collect::<Vec<_>>())
+    });
+    let found = found.await.map_err(io::Error::other)??;
+    TcpStream::connect(found.as_slice()).await
 }
 
 async fn exchange<S>(

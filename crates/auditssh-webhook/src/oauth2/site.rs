@@ -131,17 +131,17 @@ pub(super) fn beside(client: &Client, address: &str) -> Result<(Client, String),
         None => (address, String::new()),
     };
     let url = Url::parse(base).map_err(|error| wrong(format!("an address in it: {error}")))?;
-    if url.is_encrypted() != client.url.is_encrypted() {
-        return Err(wrong(
-            "one address in it is encrypted and one is not".to_owned(),
-        ));
+    let safe = url.is_encrypted() || url.is_local();
+    if !safe || url.is_encrypted() != client.url.is_encrypted() {
+        return Err(wrong("an address in it is less safe than `url`".to_owned()));
     }
-    let target = format!("{}{query}", url.target(""));
-    let target = if target.starts_with('/') {
-        target
+    // To some servers it makes a difference.
+    let slash = if base.ends_with('/') || url.target("").is_empty() {
+        "/"
     } else {
-        format!("/{target}")
+        ""
     };
+    let target = format!("{}{query}", url.target(slash));
     let client = Client {
         url,
         trust: client.trust.clone(),
@@ -159,6 +159,30 @@ mod tests {
         let mut text = String::new();
         encode("a b&c=d%ä~", &mut text);
         assert_eq!(text, "a%20b%26c%3Dd%25%C3%A4~");
+    }
+
+    fn target(base: &str, address: &str) -> Option<String> {
+        let client = Client {
+            url: Url::parse(base).unwrap(),
+            trust: None,
+            timeout: Duration::from_secs(1),
+        };
+        beside(&client, address).ok().map(|(_, target)| target)
+    }
+
+    #[test]
+    fn addresses_are_kept_to_the_letter_and_as_safe_as_the_first() {
+        for (address, expected) in [
+            ("https://a.example.com/token/", "/token/"),
+            ("https://a.example.com/token?x=1", "/token?x=1"),
+            ("https://b.example.com", "/"),
+        ] {
+            let found = target("https://a.example.com/realm", address);
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+        assert!(target("https://a.example.com", "http://a.example.com/token").is_none());
+        assert!(target("http://localhost", "http://a.example.com/token").is_none());
+        assert!(target("http://localhost", "https://a.example.com/token").is_none());
     }
 
     #[test]

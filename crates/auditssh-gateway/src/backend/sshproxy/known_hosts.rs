@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes of the largest file that is read.
@@ -161,7 +162,14 @@ fn hashed(hash: &str, name: &str) -> Result<bool, &'static str> {
 
 fn text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let mut file = File::open(path)?.take(FILE_BYTES + 1);
+    let file = File::open(path)?;
+    let mode = file.metadata()?.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(io::Error::other(format!(
+            "may be changed by others (mode {mode:04o}), who could have any host trusted; `chmod go-w` it"
+        )));
+    }
+    let mut file = file.take(FILE_BYTES + 1);
     file.read_to_string(&mut text)?;
     if text.len() as u64 > FILE_BYTES {
         return Err(io::Error::other(
@@ -176,6 +184,17 @@ mod tests {
     use super::*;
     use crate::russh::generate_ed25519;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_file_that_others_may_change_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mode, good) in [(0o644, true), (0o600, true), (0o664, false), (0o606, false)] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            file.as_file().set_permissions(permissions).unwrap();
+            assert_eq!(text(file.path()).is_ok(), good, "{mode:o}");
+        }
+    }
 
     fn key() -> PublicKey {
         let mut key = generate_ed25519().unwrap().public_key().clone();

@@ -1,7 +1,7 @@
 //! All backends of the server: that of the file, and those of connections that have their own.
 
 use crate::config;
-use auditssh_gateway::backend::{Backend, Connection, Identity, Refused};
+use auditssh_gateway::backend::Backend;
 use auditssh_gateway::security::Security;
 use futures::FutureExt;
 use std::collections::HashMap;
@@ -75,6 +75,19 @@ impl Backends {
         made
     }
 
+    /// Ends at once whatever runs for sessions, in all of them.
+    pub(super) fn kill(&self) {
+        for backend in self.all() {
+            backend.kill();
+        }
+    }
+
+    /// Waits until everything that was begun for sessions that are gone has been ended.
+    pub(super) async fn drained(&self) {
+        let all = self.all();
+        futures::future::join_all(all.iter().map(|backend| backend.drained())).await;
+    }
+
     /// Every backend once.
     fn all(&self) -> Vec<Arc<dyn Backend>> {
         let pool = self.pool();
@@ -116,24 +129,6 @@ impl Pool {
     }
 }
 
-#[async_trait::async_trait]
-impl Backend for Backends {
-    async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused> {
-        self.common.connect(identity).await
-    }
-
-    fn kill(&self) {
-        for backend in self.all() {
-            backend.kill();
-        }
-    }
-
-    async fn drained(&self) {
-        let all = self.all();
-        futures::future::join_all(all.iter().map(|backend| backend.drained())).await;
-    }
-}
-
 impl fmt::Debug for Backends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Backends").finish_non_exhaustive()
@@ -143,6 +138,7 @@ impl fmt::Debug for Backends {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use auditssh_gateway::backend::{Connection, Identity, Refused};
 
     struct Nothing;
 

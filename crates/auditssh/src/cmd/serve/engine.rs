@@ -13,7 +13,6 @@ use crate::config::{Backend, Config};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
-use auditssh_gateway::backend;
 use auditssh_gateway::backend::local::KILL_AFTER;
 use auditssh_gateway::{self as gateway, HostKey, Server};
 use auditssh_s3::{Inbox, Uploader};
@@ -57,7 +56,6 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let start = choice::Start::new(Arc::clone(&backends), config.per_connection.base.clone());
     let security = Arc::new(config.security);
     let chooser = start.chooser(config.per_connection, &security)?;
-    let backend: Arc<dyn backend::Backend> = backends;
     let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
     let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
     let archive = match config.audit {
@@ -88,7 +86,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         .context("the server's threads cannot be started")?;
     let code = runtime.block_on(async {
         let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
-        let programs = Arc::clone(&backend);
+        let programs = backends.common();
         let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
         let uploader = bucket.zip(inbox).map(|(settings, inbox)| {
             let uploader = Uploader::start(&settings, &inbox);
@@ -120,7 +118,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         let running = Running {
             gateway: server.counters(),
             hurry: server.hurry(),
-            backend,
+            backends,
             archive: archive.clone(),
             uploader,
             monitoring,
@@ -159,7 +157,7 @@ fn greet(greeting: &Greeting, server: &Server, key: Option<&HostKey>) -> anyhow:
 struct Running {
     gateway: Arc<gateway::Counters>,
     hurry: CancellationToken,
-    backend: Arc<dyn backend::Backend>,
+    backends: Arc<Backends>,
     archive: Archive,
     /// With how long uploads under way may take at the end.
     uploader: Option<(Arc<Uploader>, Duration)>,
@@ -204,7 +202,7 @@ impl Running {
     /// Programs first, since their last words are recorded; then the logs, then their uploads.
     async fn end(&self) {
         let patience = KILL_AFTER + Duration::from_secs(1);
-        if tokio::time::timeout(patience, self.backend.drained())
+        if tokio::time::timeout(patience, self.backends.drained())
             .await
             .is_err()
         {
@@ -229,7 +227,7 @@ impl Running {
 
     /// Kills what runs for sessions, and gives the logs a moment to be closed with that.
     async fn end_at_once(&self, ended: impl Future<Output = ()>) -> ! {
-        self.backend.kill();
+        self.backends.kill();
         self.hurry.cancel();
         // Nothing is left of this wait if the disk or the bucket does not answer.
         let _ = tokio::time::timeout(HURRY, ended).await;

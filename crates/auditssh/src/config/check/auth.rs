@@ -51,6 +51,12 @@ pub(super) fn check(raw: &raw::Auth, report: &mut Report) -> Option<Arc<Webhooks
         }
         None => older.as_ref().filter(|_| asked),
     };
+    if matches!(raw.password, Password::Asked(true)) && older.is_none() {
+        report.warn_of_file(
+            "`auth.password` is true, but `auth.url` is empty, so nobody is asked about passwords; write \
+             `auth: {password: {method: webhook, webhook: {url: …}}}`",
+        );
+    }
     let public_key = match own_of(&raw.public_key, report) {
         Some(own) => {
             refuse_both("publicKey", raw, report);

@@ -5,7 +5,7 @@ use super::report::Report;
 use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::raw;
-use auditssh_gateway::Algorithms;
+use auditssh_gateway::{Algorithms, Balancers};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ const VERSION_BYTES: usize = 200;
 #[derive(Clone, Debug)]
 pub(crate) struct Ssh {
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) balancers: Balancers,
     pub(crate) host_keys: HostKeys,
     pub(crate) banner: String,
     pub(crate) server_version: String,
@@ -48,6 +49,7 @@ pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
     let count = &raw.client_alive_count_max;
     Ssh {
         listen,
+        balancers: balancers(raw, report),
         host_keys: host_keys(raw, report),
         banner: raw.banner.clone(),
         server_version: raw.server_version.value.clone(),
@@ -90,6 +92,24 @@ fn algorithms(raw: &raw::Ssh, report: &mut Report) -> Algorithms {
     let keys = &raw.host_key_algorithms;
     choose_host_keys(keys, "hostKeyAlgorithms", &mut algorithms, report);
     algorithms
+}
+
+fn balancers(raw: &raw::Ssh, report: &mut Report) -> Balancers {
+    let Some(networks) = &raw.proxy_protocol else {
+        return Balancers::default();
+    };
+    let given = &networks.value.0;
+    if given.iter().any(|one| one.ends_with("/0")) {
+        report.warn(
+            networks,
+            "`proxyProtocol` believes everybody: whoever connects can claim any address; give the \
+             addresses of the balancers",
+        );
+    }
+    Balancers::at(given).unwrap_or_else(|reason| {
+        report.fault(networks, format!("`proxyProtocol`: {reason}"));
+        Balancers::default()
+    })
 }
 
 fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {
