@@ -1,7 +1,7 @@
 //! Connections, logins, and what was refused.
 
 use super::sheet::Sheet;
-use auditssh_gateway::{Attempts, Counters, Method};
+use auditssh_gateway::{Attempts, Counter, Counters, Method};
 use std::fmt;
 
 pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
@@ -42,6 +42,7 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
         ],
     )?;
     attempts(sheet, counters)?;
+    config_server(sheet, config_questions, config_failures)?;
     for (name, help, counter) in [
         (
             "auditssh_auth_probes",
@@ -57,16 +58,6 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
             "containerssh_auth_server_failures",
             "Of these questions, those that got no answer; nobody was let in by them",
             service_failures,
-        ),
-        (
-            "containerssh_config_server_requests",
-            "Questions to the configuration server what a connection is served by",
-            config_questions,
-        ),
-        (
-            "containerssh_config_server_failures",
-            "Of these questions, those without an answer that could be taken; those connections were ended",
-            config_failures,
         ),
         (
             "auditssh_login_timeouts",
@@ -107,6 +98,19 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
         sheet.counter(name, help, counter.value())?;
     }
     Ok(())
+}
+
+fn config_server(sheet: &mut Sheet<'_>, questions: &Counter, failures: &Counter) -> fmt::Result {
+    sheet.counter(
+        "containerssh_config_server_requests",
+        "Questions to the configuration server what a connection is served by",
+        questions.value(),
+    )?;
+    sheet.counter(
+        "containerssh_config_server_failures",
+        "Of these questions, those without an answer that could be taken; those connections were ended",
+        failures.value(),
+    )
 }
 
 /// Reads one of several counters.

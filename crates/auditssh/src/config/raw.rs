@@ -31,7 +31,7 @@ pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
-pub(crate) use oauth2::{GitHub, Oauth2, Oidc, Provider as Oauth2Provider};
+pub(crate) use oauth2::{GitHub, Oauth2, Oauth2Provider, Oidc};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
 pub(crate) use ssh::Ssh;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Oauth2 {
     /// Whom users prove themselves to.
-    pub(crate) provider: At<Provider>,
+    pub(crate) provider: At<Oauth2Provider>,
     /// The identifier that the provider has given this server.
     pub(crate) client_id: At<String>,
     /// The secret that belongs to it; may be left out if the provider asks for none.
@@ -40,7 +40,7 @@ pub(crate) struct Oauth2 {
 /// Whom users prove themselves to.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Provider {
+pub(crate) enum Oauth2Provider {
     /// Nobody.
     #[default]
     #[serde(rename = "")]
