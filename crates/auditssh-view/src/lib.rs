@@ -2,9 +2,12 @@
 //!
 //! A view is lossy: who needs everything takes the messages themselves or their JSON.
 
+pub mod cast;
 mod escape;
+pub mod runs;
 pub mod summary;
 pub mod text;
+mod utf8;
 
 pub use escape::{Visible, is_visible};
 pub use summary::Summary;
