@@ -10,6 +10,7 @@ mod tests;
 use crate::runs::{Did, Start, Step};
 use crate::summary::Exit;
 use crate::utf8::{Lines, Utf8};
+use crate::view::View;
 use auditssh_log::message::Text;
 pub use casts::{Casts, Piece};
 use std::io::{self, Write};
@@ -62,37 +63,6 @@ impl Cast {
         })
     }
 
-    /// Writes a step of the program.
-    pub fn push(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let at = step.at / 1000;
-        let mut text = String::new();
-        match step.what {
-            Did::Begin(_) => Ok(()),
-            Did::Input(_) if !self.style.input => Ok(()),
-            Did::Input(data) => {
-                self.input.push(data, &mut text);
-                self.event(at, 'i', &text, out)
-            }
-            Did::Output(data) => {
-                self.output.push(data, &mut text);
-                self.shown(at, &text, out)
-            }
-            Did::Errors(data) => {
-                self.errors.push(data, &mut text);
-                self.shown(at, &text, out)
-            }
-            Did::Resize(size) => {
-                let size = format!("{}x{}", size.columns, size.rows);
-                self.event(at, 'r', &size, out)
-            }
-            Did::Exit(exit) => {
-                self.exit = Some(exit.clone());
-                Ok(())
-            }
-            Did::End => self.end(at, out),
-        }
-    }
-
     fn shown(&mut self, at: u64, text: &str, out: &mut dyn Write) -> io::Result<()> {
         match &mut self.lines {
             Some(lines) => {
@@ -135,6 +105,38 @@ impl Cast {
         write!(out, "[{seconds}.{rest:06},\"{code}\",")?;
         serde_json::to_writer(&mut *out, text)?;
         out.write_all(b"]\n")
+    }
+}
+
+impl View for Cast {
+    fn push(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let at = step.at / 1000;
+        let mut text = String::new();
+        match step.what {
+            Did::Begin(_) => Ok(()),
+            Did::Input(_) if !self.style.input => Ok(()),
+            Did::Input(data) => {
+                self.input.push(data, &mut text);
+                self.event(at, 'i', &text, out)
+            }
+            Did::Output(data) => {
+                self.output.push(data, &mut text);
+                self.shown(at, &text, out)
+            }
+            Did::Errors(data) => {
+                self.errors.push(data, &mut text);
+                self.shown(at, &text, out)
+            }
+            Did::Resize(size) => {
+                let size = format!("{}x{}", size.columns, size.rows);
+                self.event(at, 'r', &size, out)
+            }
+            Did::Exit(exit) => {
+                self.exit = Some(exit.clone());
+                Ok(())
+            }
+            Did::End => self.end(at, out),
+        }
     }
 }
 

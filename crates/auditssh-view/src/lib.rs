@@ -5,10 +5,13 @@
 pub mod cast;
 mod escape;
 pub mod runs;
+pub mod screen;
 pub mod summary;
 pub mod text;
 mod utf8;
+mod view;
 
 pub use escape::{Visible, is_visible};
 pub use summary::Summary;
 pub use text::Text;
+pub use view::View;

@@ -1,5 +1,6 @@
 use super::{Cast, Style};
 use crate::runs::{Did, Runs, Step};
+use crate::view::View as _;
 use auditssh_log::Message;
 use std::collections::BTreeMap;
 use std::io;
