@@ -4,6 +4,7 @@
 
 pub mod cast;
 mod escape;
+pub mod files;
 pub mod runs;
 pub mod screen;
 pub mod summary;

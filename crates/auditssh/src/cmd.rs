@@ -2,9 +2,11 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod decode;
 pub(crate) mod hash_password;
 pub(crate) mod list;
+pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod recover;
 pub(crate) mod salvage;

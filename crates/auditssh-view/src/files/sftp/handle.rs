@@ -1,0 +1,143 @@
+use crate::files::transfer::Transfer;
+use crate::files::{Action, At, Direction, Entry, Note, Numbers, Outcome, To};
+use std::borrow::Cow;
+
+/// How a file was opened.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the protocol"
+)]
+pub(super) struct Mode {
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) append: bool,
+    /// Whether nothing is in it at first.
+    pub(super) empty: bool,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) path: Vec<u8>,
+    mode: Mode,
+    up: Transfer,
+    down: Transfer,
+    wrote: bool,
+    /// Its size, if the server told it.
+    pub(super) size: Option<u64>,
+    /// Where the server said that it ends.
+    pub(super) end: Option<u64>,
+    pub(super) failure: Option<Cow<'static, str>>,
+}
+
+impl Handle {
+    pub(super) fn new(path: Vec<u8>, mode: Mode, begun: At, numbers: &mut Numbers) -> Self {
+        Self {
+            path,
+            mode,
+            up: Transfer::new(numbers.next(), Direction::Upload, begun),
+            down: Transfer::new(numbers.next(), Direction::Download, begun),
+            wrote: false,
+            size: None,
+            end: None,
+            failure: None,
+        }
+    }
+
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8], to: &mut To<'_>) {
+        self.wrote = true;
+        self.mode.write = true;
+        self.up.push(&self.path, offset, bytes, to);
+    }
+
+    pub(super) fn read(&mut self, offset: u64, bytes: &[u8], to: &mut To<'_>) {
+        self.mode.read = true;
+        self.down.push(&self.path, offset, bytes, to);
+    }
+
+    /// The file is cut or extended.
+    pub(super) fn resize(&mut self, size: u64) {
+        if !self.wrote && size == 0 {
+            self.mode.empty = true;
+        } else if size != self.up.next() {
+            self.up.spoil("it was cut or extended meanwhile");
+        }
+    }
+
+    /// Something else writes into it.
+    pub(super) fn copied_into(&mut self) {
+        self.mode.write = true;
+        self.up.spoil("the server copied into it");
+    }
+
+    /// A write was refused.
+    pub(super) fn not_written(&mut self, why: Cow<'static, str>) {
+        self.up.spoil("not all of it was written");
+        self.failure.get_or_insert(why);
+    }
+
+    /// Tells what went through.
+    pub(super) fn close(mut self, at: At, outcome: &Outcome, to: &mut To<'_>) {
+        let outcome = match self.failure.take() {
+            Some(failure) => Outcome::Failed(failure),
+            None => outcome.clone(),
+        };
+        if self.mode.append {
+            self.up.spoil("it was appended to a file");
+        } else if !self.mode.empty {
+            self.up
+                .spoil("it was written into a file that was not emptied");
+        }
+        if outcome == Outcome::Unknown {
+            self.up.spoil("it was not closed");
+        }
+        let next = Some(self.down.next());
+        if self.end != next && self.size != next {
+            self.down.spoil("it was not read to its end");
+        }
+        let read = self.mode.read && (!self.mode.write || self.down.next() > 0);
+        for (transfer, happened) in [(self.up, self.mode.write), (self.down, read)] {
+            if happened {
+                tell(transfer, self.path.clone(), at, outcome.clone(), to);
+            }
+        }
+    }
+}
+
+/// A file that could not be opened, or of which that is not known.
+pub(super) fn not_opened(
+    path: Vec<u8>,
+    mode: Mode,
+    begun: At,
+    at: At,
+    outcome: Outcome,
+    numbers: &mut Numbers,
+    to: &mut To<'_>,
+) {
+    let direction = if mode.write {
+        Direction::Upload
+    } else {
+        Direction::Download
+    };
+    let mut transfer = Transfer::new(numbers.next(), direction, begun);
+    transfer.spoil("nothing went through");
+    tell(transfer, path, at, outcome, to);
+}
+
+fn tell(transfer: Transfer, path: Vec<u8>, at: At, outcome: Outcome, to: &mut To<'_>) {
+    let (number, direction) = (transfer.number, transfer.direction);
+    to(Note::Entry(&Entry {
+        channel: at.channel,
+        begun: transfer.begun.time,
+        ended: at.time,
+        protocol: "sftp",
+        action: Action::Transfer {
+            number,
+            direction,
+            content: transfer.finish(),
+        },
+        path,
+        outcome,
+    }));
+}
