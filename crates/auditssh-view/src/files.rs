@@ -5,6 +5,7 @@
 //! understood ends the ledger of its channel, which is said.
 
 mod entry;
+mod line;
 mod rsync;
 mod scp;
 mod sftp;
@@ -15,6 +16,7 @@ mod transfer;
 use crate::runs::{Did, Protocol, Runs, Start, Step};
 use auditssh_log::Message;
 pub use entry::{Action, Content, Direction, Entry, Outcome};
+pub use line::hex;
 use rsync::Rsync;
 use scp::Scp;
 use sftp::Sftp;

@@ -5,8 +5,10 @@
 pub mod cast;
 mod escape;
 pub mod files;
+mod json;
 pub mod runs;
 pub mod screen;
+pub mod show;
 pub mod summary;
 pub mod text;
 mod utf8;

@@ -118,9 +118,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Cast3 => view(Version::Three),
         Format::Text => programs::View::Text,
         Format::Html => programs::View::Html,
-        Format::Json => return whole::json(args, target),
-        Format::Audit => return whole::binary(args, target, Binary::Audit),
-        Format::Binary => return whole::binary(args, target, Binary::Binary),
+        Format::Json => return whole::json(args, &target),
+        Format::Audit => return whole::binary(args, &target, Binary::Audit),
+        Format::Binary => return whole::binary(args, &target, Binary::Binary),
     };
     ensure!(
         args.channel.len() < 2 || matches!(target, Target::Directory { .. }),

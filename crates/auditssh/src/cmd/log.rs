@@ -7,17 +7,17 @@ use crate::{cli, progress};
 use anyhow::Context as _;
 use auditssh_archive::is_id;
 use auditssh_log::Message;
-use auditssh_log::codec::{DecodeError, Decoder, json};
+use auditssh_log::codec::{DecodeError, Decoder, End, json};
 use auditssh_view::Visible;
 use clap::ValueHint;
 use std::io::{self, BufRead, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longest line of JSON, in bytes: the longest message with its bytes as base64, and with room.
 const LONGEST_LINE: u64 = 64 << 20;
 
 /// Which log a command is about.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Which {
     /// The log: a file, the id of a connection in the directory of the logs, s3://BUCKET/KEY, or `-`
     /// for standard input
@@ -62,6 +62,14 @@ impl Which {
         self.file.clone()
     }
 
+    /// The same, but for where the log is.
+    pub(crate) fn at(&self, path: &Path) -> Self {
+        Self {
+            file: path.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Whether the log is a stream or in a bucket, and cannot be read twice for nothing.
     pub(crate) fn is_stream(&self) -> bool {
         let is_regular = self.path().metadata().is_ok_and(|status| status.is_file());
@@ -90,6 +98,11 @@ impl Which {
 }
 
 impl Log {
+    /// The bytes of the log.
+    pub(super) fn into_input(self) -> Input {
+        self.input
+    }
+
     /// Gives every message, in order. The log may be one of either version, or JSON lines.
     pub(crate) fn read(
         mut self,
@@ -117,12 +130,11 @@ impl Log {
             let (end, offset) = (decoder.end(), decoder.offset());
             drop(decoder);
             let ending = Ending::of(end, offset, &self.input);
-            use auditssh_log::codec::End::{Complete, Recovered};
             Ok(Read {
                 error: error.or(ending.error),
                 note: ending.note,
                 code: ending.code,
-                closed: matches!(end, Some(Complete | Recovered)),
+                closed: matches!(end, Some(End::Complete | End::Recovered)),
             })
         };
         bar.finish_and_clear();

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Writes JSON lines.
-pub(super) fn json(args: &Args, target: Target) -> anyhow::Result<ExitCode> {
+pub(super) fn json(args: &Args, target: &Target) -> anyhow::Result<ExitCode> {
     let mut out = target.open()?;
     let read = args.log.open()?.read(|message| {
         if is_wanted(args, message) {
@@ -29,7 +29,7 @@ pub(super) fn json(args: &Args, target: Target) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes a log as a stock server does: without members, and of version 2 without an end.
-pub(super) fn binary(args: &Args, target: Target, format: Format) -> anyhow::Result<ExitCode> {
+pub(super) fn binary(args: &Args, target: &Target, format: Format) -> anyhow::Result<ExitCode> {
     let mut out = target.open()?;
     out.write_all(&format.header())?;
     let mut gzip = Gzip::new(out)?;
