@@ -25,6 +25,12 @@ use std::collections::BTreeMap;
 /// Longest path that is kept, in bytes; of longer ones the first.
 pub const LONGEST_PATH: usize = 4096;
 
+/// How many bytes are held of all that did not end: paths, what waits for an answer, content that
+/// came too early.
+const MOST_HELD: usize = 16 << 20;
+/// Most channels whose ledger is kept at once.
+const MOST_CHANNELS: usize = 64;
+
 /// What the ledger tells while messages are pushed.
 #[derive(Clone, Copy, Debug)]
 pub enum Note<'a> {
@@ -57,7 +63,7 @@ pub(crate) type To<'a> = dyn FnMut(Note<'_>) + 'a;
 pub struct Ledger {
     runs: Runs,
     open: BTreeMap<u64, Open>,
-    numbers: Numbers,
+    shared: Shared,
 }
 
 #[derive(Debug)]
@@ -74,14 +80,39 @@ enum Parser {
     Rsync(Rsync),
 }
 
-/// Numbers transfers.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers(u64);
+/// What all ledgers of a connection share: numbers for transfers, and memory.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    number: u64,
+    /// How many bytes may still be held.
+    room: usize,
+}
 
-impl Numbers {
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            room: MOST_HELD,
+        }
+    }
+}
+
+impl Shared {
+    /// The number of the next transfer.
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 += 1;
-        self.0
+        self.number += 1;
+        self.number
+    }
+
+    /// Whether so many bytes may be held; they are given back when they are not any more.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let left = self.room.checked_sub(bytes);
+        self.room = left.unwrap_or(self.room);
+        left.is_some()
+    }
+
+    pub(crate) fn give(&mut self, bytes: usize) {
+        self.room = self.room.saturating_add(bytes);
     }
 }
 
@@ -96,28 +127,40 @@ pub(crate) struct At {
 impl Ledger {
     /// Takes a message, and tells what it shows of files.
     pub fn push(&mut self, message: &Message, mut to: impl FnMut(Note<'_>)) {
-        let (open, numbers) = (&mut self.open, &mut self.numbers);
+        let (open, shared) = (&mut self.open, &mut self.shared);
         let Ok(()) = self.runs.push(message, |step| {
-            take(open, numbers, &step, &mut to);
+            take(open, shared, &step, &mut to);
             Ok::<_, std::convert::Infallible>(())
         });
     }
 
     /// Tells what did not end.
     pub fn finish(mut self, mut to: impl FnMut(Note<'_>)) {
-        let (open, numbers) = (&mut self.open, &mut self.numbers);
+        let (open, shared) = (&mut self.open, &mut self.shared);
         let Ok(()) = self.runs.finish(|step| {
-            take(open, numbers, &step, &mut to);
+            take(open, shared, &step, &mut to);
             Ok::<_, std::convert::Infallible>(())
         });
     }
 }
 
-fn take(open: &mut BTreeMap<u64, Open>, numbers: &mut Numbers, step: &Step<'_>, to: &mut To<'_>) {
+fn take(open: &mut BTreeMap<u64, Open>, shared: &mut Shared, step: &Step<'_>, to: &mut To<'_>) {
     if let Did::Begin(start) = step.what {
-        if let Some(parser) = parser(start) {
-            let begun = start.time;
-            open.insert(step.channel, Open { begun, parser });
+        let begun = start.time;
+        match parser(start) {
+            Some((protocol, _)) if open.len() >= MOST_CHANNELS => to(Note::Entry(&Entry {
+                channel: step.channel,
+                begun,
+                ended: begun,
+                protocol,
+                action: Action::Lost,
+                path: Vec::new(),
+                outcome: Outcome::Unknown,
+            })),
+            Some((_, parser)) => {
+                open.insert(step.channel, Open { begun, parser });
+            }
+            None => {}
         }
         return;
     }
@@ -130,12 +173,12 @@ fn take(open: &mut BTreeMap<u64, Open>, numbers: &mut Numbers, step: &Step<'_>, 
         time: begun.saturating_add(passed),
     };
     match (parser, step.what) {
-        (Parser::Sftp(sftp), Did::Input(data)) => sftp.requests(data, at, numbers, to),
-        (Parser::Sftp(sftp), Did::Output(data)) => sftp.replies(data, at, numbers, to),
-        (Parser::Sftp(sftp), Did::End) => sftp.end(at, numbers, to),
-        (Parser::Scp(scp), Did::Input(data)) => scp.input(data, at, numbers, to),
-        (Parser::Scp(scp), Did::Output(data)) => scp.output(data, at, numbers, to),
-        (Parser::Scp(scp), Did::End) => scp.end(at, to),
+        (Parser::Sftp(sftp), Did::Input(data)) => sftp.requests(data, at, shared, to),
+        (Parser::Sftp(sftp), Did::Output(data)) => sftp.replies(data, at, shared, to),
+        (Parser::Sftp(sftp), Did::End) => sftp.end(at, shared, to),
+        (Parser::Scp(scp), Did::Input(data)) => scp.input(data, at, shared, to),
+        (Parser::Scp(scp), Did::Output(data)) => scp.output(data, at, shared, to),
+        (Parser::Scp(scp), Did::End) => scp.end(at, shared, to),
         (Parser::Rsync(rsync), Did::Input(data)) => rsync.input(data),
         (Parser::Rsync(rsync), Did::Output(data)) => rsync.output(data),
         (Parser::Rsync(rsync), Did::Exit(exit)) => rsync.exit(exit),
@@ -147,13 +190,15 @@ fn take(open: &mut BTreeMap<u64, Open>, numbers: &mut Numbers, step: &Step<'_>, 
     }
 }
 
-fn parser(start: &Start) -> Option<Parser> {
+/// What reads the bytes of a program, if they are of files, and the name of their protocol.
+fn parser(start: &Start) -> Option<(&'static str, Parser)> {
+    let scp = |direction| ("scp", Parser::Scp(Box::new(Scp::new(start, direction))));
     Some(match start.protocol() {
         Protocol::None => return None,
-        Protocol::Sftp => Parser::Sftp(Box::default()),
-        Protocol::ScpSink => Parser::Scp(Box::new(Scp::new(start, Direction::Upload))),
-        Protocol::ScpSource => Parser::Scp(Box::new(Scp::new(start, Direction::Download))),
-        Protocol::Rsync => Parser::Rsync(Rsync::new(start)),
+        Protocol::Sftp => ("sftp", Parser::Sftp(Box::default())),
+        Protocol::ScpSink => scp(Direction::Upload),
+        Protocol::ScpSource => scp(Direction::Download),
+        Protocol::Rsync => ("rsync", Parser::Rsync(Rsync::new(start))),
     })
 }
 

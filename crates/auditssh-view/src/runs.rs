@@ -25,6 +25,10 @@ const LOCALE: &[u8] = b"LC_";
 /// Most variables, and the longest value in bytes.
 const MOST_VARIABLES: usize = 32;
 const LONGEST_VALUE: usize = 256;
+/// How much of a command line is kept, in bytes.
+const LONGEST_COMMAND: usize = 8 << 10;
+/// Bytes that passed at once are told in pieces of this size.
+const PIECE: usize = 64 << 10;
 
 /// Follows the programs of a connection.
 #[derive(Debug, Default)]
@@ -198,7 +202,7 @@ impl Channel {
         match &message.event {
             Event::Pty(pty) => {
                 let terminal = Terminal {
-                    term: pty.term.clone(),
+                    term: short(&pty.term),
                     size: Size::of(pty.columns, pty.rows),
                 };
                 self.terminal = Some((pty.request_id, terminal));
@@ -217,12 +221,12 @@ impl Channel {
                 }
             }
             Event::Exec(exec) => {
-                let what = What::Exec(exec.program.clone());
+                let what = What::Exec(short(&exec.program));
                 self.asked(exec.request_id, what, message, time);
             }
             Event::Shell(shell) => self.asked(shell.request_id, What::Shell, message, time),
             Event::Subsystem(subsystem) => {
-                let what = What::Subsystem(subsystem.subsystem.clone());
+                let what = What::Subsystem(short(&subsystem.subsystem));
                 self.asked(subsystem.request_id, what, message, time);
             }
             Event::RequestFailed(failed) => self.refused(failed.request_id),
@@ -238,7 +242,10 @@ impl Channel {
         let start = Start {
             time: message.timestamp,
             what: Some(what),
-            forced: Forced::from_extra(&message.extra),
+            forced: Forced::from_extra(&message.extra).map(|forced| Forced {
+                command: short(&forced.command),
+                by: short(&forced.by),
+            }),
             terminal: self.terminal.as_ref().map(|(_, terminal)| terminal.clone()),
             environment: self.environment.clone(),
         };
@@ -305,18 +312,24 @@ impl Channel {
     ) -> Result<(), E> {
         let exit;
         let what = match event {
-            Event::Io(io) => match io.stream {
-                Stream::Stdin => Did::Input(&io.data),
-                Stream::Stderr => Did::Errors(&io.data),
-                Stream::Stdout | Stream::Other(_) => Did::Output(&io.data),
-            },
+            Event::Io(io) => {
+                for piece in io.data.chunks(PIECE) {
+                    let what = match io.stream {
+                        Stream::Stdin => Did::Input(piece),
+                        Stream::Stderr => Did::Errors(piece),
+                        Stream::Stdout | Stream::Other(_) => Did::Output(piece),
+                    };
+                    each(self.step(id, time, what))?;
+                }
+                return Ok(());
+            }
             Event::Window(window) => Did::Resize(Size::of(window.columns, window.rows)),
             Event::ExitStatus(status) => {
                 exit = Exit::Status(status.exit_status);
                 Did::Exit(&exit)
             }
             Event::ExitSignal(signal) => {
-                exit = Exit::Signal(signal.signal.clone());
+                exit = Exit::Signal(short(&signal.signal));
                 Did::Exit(&exit)
             }
             Event::Close => Did::End,
@@ -329,6 +342,11 @@ impl Channel {
     fn goes_on(&self) -> bool {
         self.time == 0 && self.terminal.is_none() && self.environment.is_empty()
     }
+}
+
+fn short(text: &Text) -> Text {
+    let bytes = text.as_bytes();
+    Text::from(bytes.get(..LONGEST_COMMAND).unwrap_or(bytes))
 }
 
 /// Whether a variable is kept.

@@ -5,7 +5,7 @@
 //! them, and each content, with a status byte: 0; or 1 (go on) or 2 (give up) and a line of text.
 
 use super::transfer::Transfer;
-use super::{Action, At, Direction, Entry, LONGEST_PATH, Note, Numbers, Outcome, To};
+use super::{Action, At, Direction, Entry, LONGEST_PATH, Note, Outcome, Shared, To};
 use crate::Visible;
 use crate::runs::{Start, words};
 use auditssh_log::message::Text;
@@ -86,42 +86,42 @@ impl Scp {
         }
     }
 
-    pub(super) fn input(&mut self, data: &[u8], at: At, numbers: &mut Numbers, to: &mut To<'_>) {
+    pub(super) fn input(&mut self, data: &[u8], at: At, shared: &mut Shared, to: &mut To<'_>) {
         match self.direction {
-            Direction::Upload => self.content(data, at, numbers, to),
-            Direction::Download => self.answers(data, at, to),
+            Direction::Upload => self.content(data, at, shared, to),
+            Direction::Download => self.answers(data, at, shared, to),
         }
     }
 
-    pub(super) fn output(&mut self, data: &[u8], at: At, numbers: &mut Numbers, to: &mut To<'_>) {
+    pub(super) fn output(&mut self, data: &[u8], at: At, shared: &mut Shared, to: &mut To<'_>) {
         match self.direction {
-            Direction::Upload => self.answers(data, at, to),
-            Direction::Download => self.content(data, at, numbers, to),
+            Direction::Upload => self.answers(data, at, shared, to),
+            Direction::Download => self.content(data, at, shared, to),
         }
     }
 
-    pub(super) fn end(&mut self, at: At, to: &mut To<'_>) {
+    pub(super) fn end(&mut self, at: At, shared: &mut Shared, to: &mut To<'_>) {
         match std::mem::replace(&mut self.state, State::Lost) {
             State::Announced(mut file) | State::Content(mut file) | State::Status(mut file) => {
                 file.transfer.spoil("it ended early");
-                file.finish(at, Outcome::Unknown, to);
+                file.finish(at, Outcome::Unknown, shared, to);
             }
-            State::Answer(file) => file.finish(at, Outcome::Unknown, to),
+            State::Answer(file) => file.finish(at, Outcome::Unknown, shared, to),
             State::Line | State::Lost => {}
         }
     }
 
     /// What comes from the side that has the files.
-    fn content(&mut self, data: &[u8], at: At, numbers: &mut Numbers, to: &mut To<'_>) {
+    fn content(&mut self, data: &[u8], at: At, shared: &mut Shared, to: &mut To<'_>) {
         let mut rest = data;
         while !rest.is_empty() {
             let state = std::mem::replace(&mut self.state, State::Lost);
             (self.state, rest) = match state {
                 State::Lost => return,
-                State::Line => self.in_line(rest, at, numbers, to),
+                State::Line => self.in_line(rest, at, shared, to),
                 // It did not wait, or answers are not in the log.
                 State::Announced(file) => (State::Content(file), rest),
-                State::Content(file) => content(file, rest, to),
+                State::Content(file) => content(file, rest, shared, to),
                 State::Status(file) => self.status(file, rest),
                 State::Answer(file) => {
                     let outcome = if self.answered {
@@ -129,7 +129,7 @@ impl Scp {
                     } else {
                         Outcome::Unknown
                     };
-                    file.finish(at, outcome, to);
+                    file.finish(at, outcome, shared, to);
                     (State::Line, rest)
                 }
             };
@@ -148,7 +148,7 @@ impl Scp {
         &mut self,
         bytes: &'a [u8],
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
         to: &mut To<'_>,
     ) -> (State, &'a [u8]) {
         // The side that gives files may send a status of 0 where a line is expected, as an answer to
@@ -172,11 +172,11 @@ impl Scp {
         if line.len() > LONGEST_LINE {
             return (lost(at, to), &[]);
         }
-        (self.line(&line, at, numbers, to), rest)
+        (self.line(&line, at, shared, to), rest)
     }
 
     /// A whole line.
-    fn line(&mut self, line: &[u8], at: At, numbers: &mut Numbers, to: &mut To<'_>) -> State {
+    fn line(&mut self, line: &[u8], at: At, shared: &mut Shared, to: &mut To<'_>) -> State {
         match line.split_first() {
             Some((b'C', fields)) => {
                 let Some((_, size, name)) = fields_of(fields) else {
@@ -186,7 +186,7 @@ impl Scp {
                     path: self.target.join(&self.directories, name),
                     left: size,
                     offset: 0,
-                    transfer: Transfer::new(numbers.next(), self.direction, at),
+                    transfer: Transfer::new(shared.next(), self.direction, at),
                     failure: None,
                 })
             }
@@ -194,7 +194,8 @@ impl Scp {
                 let Some((_, _, name)) = fields_of(fields) else {
                     return lost(at, to);
                 };
-                if self.directories.len() >= DEEPEST {
+                let length: usize = self.directories.iter().map(Vec::len).sum();
+                if self.directories.len() >= DEEPEST || length + name.len() > LONGEST_PATH {
                     return lost(at, to);
                 }
                 self.directories.push(name.to_vec());
@@ -212,7 +213,7 @@ impl Scp {
             // An error of the side that has the files, in place of one.
             Some((1 | 2, text)) => {
                 let failure = Outcome::Failed(Visible(text).to_string().into());
-                let transfer = Transfer::new(numbers.next(), self.direction, at);
+                let transfer = Transfer::new(shared.next(), self.direction, at);
                 let mut file = File {
                     path: self.target.path.clone(),
                     left: 0,
@@ -221,7 +222,7 @@ impl Scp {
                     failure: None,
                 };
                 file.transfer.spoil("nothing went through");
-                file.finish(at, failure, to);
+                file.finish(at, failure, shared, to);
                 State::Line
             }
             _ => lost(at, to),
@@ -254,7 +255,7 @@ impl Scp {
     }
 
     /// What comes from the side that takes the files.
-    fn answers(&mut self, data: &[u8], at: At, to: &mut To<'_>) {
+    fn answers(&mut self, data: &[u8], at: At, shared: &mut Shared, to: &mut To<'_>) {
         for byte in data {
             let Some(status) = self.answer.push(*byte) else {
                 continue;
@@ -264,12 +265,12 @@ impl Scp {
                 (State::Announced(file), Ok(())) => State::Content(file),
                 (State::Announced(mut file), Err(text)) => {
                     file.transfer.spoil("it was refused");
-                    file.finish(at, Outcome::Failed(text), to);
+                    file.finish(at, Outcome::Failed(text), shared, to);
                     State::Line
                 }
                 (State::Answer(file), status) => {
                     let outcome = status.map_or_else(Outcome::Failed, |()| Outcome::Done);
-                    file.finish(at, outcome, to);
+                    file.finish(at, outcome, shared, to);
                     State::Line
                 }
                 (State::Content(mut file) | State::Status(mut file), Err(text)) => {
@@ -292,19 +293,25 @@ impl Scp {
     }
 }
 
-fn content<'a>(mut file: File, bytes: &'a [u8], to: &mut To<'_>) -> (State, &'a [u8]) {
+fn content<'a>(
+    mut file: File,
+    bytes: &'a [u8],
+    shared: &mut Shared,
+    to: &mut To<'_>,
+) -> (State, &'a [u8]) {
     let length = usize::try_from(file.left)
         .unwrap_or(usize::MAX)
         .min(bytes.len());
     let (part, rest) = bytes.split_at(length);
-    file.transfer.push(&file.path, file.offset, part, to);
+    file.transfer
+        .push(&file.path, file.offset, part, shared, to);
     file.left -= length as u64;
     file.offset += length as u64;
     (State::Content(file), rest)
 }
 
 impl File {
-    fn finish(self, at: At, outcome: Outcome, to: &mut To<'_>) {
+    fn finish(self, at: At, outcome: Outcome, shared: &mut Shared, to: &mut To<'_>) {
         let begun = self.transfer.begun;
         let (number, direction) = (self.transfer.number, self.transfer.direction);
         to(Note::Entry(&Entry {
@@ -315,7 +322,7 @@ impl File {
             action: Action::Transfer {
                 number,
                 direction,
-                content: self.transfer.finish(),
+                content: self.transfer.finish(shared),
             },
             path: self.path,
             outcome: self.failure.map_or(outcome, Outcome::Failed),

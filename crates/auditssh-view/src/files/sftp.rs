@@ -6,16 +6,15 @@ mod handle;
 mod kind;
 mod requests;
 
-use super::{Action, At, Entry, Note, Numbers, Outcome, To};
+use super::{Action, At, Entry, Note, Outcome, Shared, To};
 use fields::Fields;
 use frames::{Frame, Frames};
 use handle::{Handle, Mode, not_opened};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Most requests without an answer. Some clients ask for all of a file at once.
-const MOST_PENDING: usize = 65_536;
-/// Most bytes of paths in them.
-const MOST_PATHS: usize = 4 << 20;
+/// What a request that waits for its answer takes, about, in bytes. Some clients ask for all of a file
+/// at once.
+const PENDING: usize = 128;
 /// Most files that are open at once.
 const MOST_OPEN: usize = 1024;
 /// How many sizes are remembered that the server told.
@@ -27,9 +26,7 @@ pub(super) struct Sftp {
     requests: Frames,
     replies: Frames,
     pending: BTreeMap<u32, Pending>,
-    /// Bytes of the paths in them.
-    paths: usize,
-    /// Open files by number, and their numbers by what the server calls them.
+    /// Open files by number, and their shared by what the server calls them.
     files: BTreeMap<u64, Handle>,
     names: BTreeMap<Vec<u8>, u64>,
     opened: u64,
@@ -75,7 +72,6 @@ impl Default for Sftp {
             requests: Frames::default(),
             replies: Frames::default(),
             pending: BTreeMap::new(),
-            paths: 0,
             files: BTreeMap::new(),
             names: BTreeMap::new(),
             opened: 0,
@@ -93,7 +89,7 @@ impl Sftp {
         &mut self,
         mut data: &[u8],
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
         to: &mut To<'_>,
     ) {
         let mut frames = std::mem::take(&mut self.requests);
@@ -102,7 +98,7 @@ impl Sftp {
         {
             match frame {
                 Frame::Packet(kind, body) => {
-                    if self.request(kind, Fields(body), at, numbers).is_none() {
+                    if self.request(kind, Fields(body), at, shared).is_none() {
                         self.lose(at, to);
                     }
                 }
@@ -110,7 +106,7 @@ impl Sftp {
                     if let Some((file, offset)) = &mut self.writing
                         && let Some(handle) = self.files.get_mut(file)
                     {
-                        handle.write(*offset, bytes, to);
+                        handle.write(*offset, bytes, shared, to);
                         *offset = offset.saturating_add(bytes.len() as u64);
                     }
                 }
@@ -125,7 +121,7 @@ impl Sftp {
         &mut self,
         mut data: &[u8],
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
         to: &mut To<'_>,
     ) {
         let mut frames = std::mem::take(&mut self.replies);
@@ -135,13 +131,13 @@ impl Sftp {
             match frame {
                 // What cannot be read tells nothing.
                 Frame::Packet(kind, body) => {
-                    let _ = self.reply(kind, Fields(body), at, numbers, to);
+                    let _ = self.reply(kind, Fields(body), at, shared, to);
                 }
                 Frame::Content(bytes) => {
                     if let Some((file, offset)) = &mut self.reading
                         && let Some(handle) = self.files.get_mut(file)
                     {
-                        handle.read(*offset, bytes, to);
+                        handle.read(*offset, bytes, shared, to);
                         *offset = offset.saturating_add(bytes.len() as u64);
                     }
                 }
@@ -152,18 +148,19 @@ impl Sftp {
     }
 
     /// Tells what did not end.
-    pub(super) fn end(&mut self, at: At, numbers: &mut Numbers, to: &mut To<'_>) {
+    pub(super) fn end(&mut self, at: At, shared: &mut Shared, to: &mut To<'_>) {
         for pending in std::mem::take(&mut self.pending).into_values() {
+            shared.give(pending.size());
             match pending {
                 Pending::Open { path, mode, begun } => {
-                    not_opened(path, mode, begun, at, Outcome::Unknown, numbers, to);
+                    not_opened(path, mode, begun, at, Outcome::Unknown, shared, to);
                 }
                 Pending::Told(entries) => tell(entries, at, &Outcome::Unknown, to),
                 _ => {}
             }
         }
         for handle in std::mem::take(&mut self.files).into_values() {
-            handle.close(at, &Outcome::Unknown, to);
+            handle.close(at, &Outcome::Unknown, shared, to);
         }
     }
 
@@ -186,7 +183,7 @@ impl Sftp {
         kind: u8,
         mut fields: Fields<'_>,
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
         to: &mut To<'_>,
     ) -> Option<()> {
         if kind == kind::VERSION {
@@ -196,7 +193,7 @@ impl Sftp {
         self.reading = None;
         let id = fields.u32()?;
         let pending = self.pending.remove(&id)?;
-        self.paths -= pending.paths();
+        shared.give(pending.size());
         match (kind, pending) {
             (kind::HANDLE, Pending::Open { path, mode, begun }) => {
                 let name = fields.string()?;
@@ -204,14 +201,14 @@ impl Sftp {
                 if let Some(before) = self.names.remove(name)
                     && let Some(handle) = self.files.remove(&before)
                 {
-                    handle.close(at, &Outcome::Unknown, to);
+                    handle.close(at, &Outcome::Unknown, shared, to);
                 }
-                let Some(file) = self.open(name, path, mode, begun, numbers) else {
+                let Some(file) = self.open(name, path, mode, begun, shared) else {
                     self.lose(at, to);
                     return None;
                 };
                 let size = self.known_size(file);
-                self.files.get_mut(&file)?.size = size;
+                self.files.get_mut(&file)?.length = size;
             }
             (kind::DATA, Pending::Read { file, offset }) => self.reading = Some((file, offset)),
             (kind::ATTRS, Pending::Size { path }) => {
@@ -222,9 +219,9 @@ impl Sftp {
             }
             (kind::ATTRS, Pending::FileSize { file }) => {
                 let size = fields.attributes(self.version).size?;
-                self.files.get_mut(&file)?.size = Some(size);
+                self.files.get_mut(&file)?.length = Some(size);
             }
-            (kind::STATUS, pending) => self.status(pending, fields.u32()?, at, numbers, to),
+            (kind::STATUS, pending) => self.status(pending, fields.u32()?, at, shared, to),
             _ => {}
         }
         Some(())
@@ -235,14 +232,14 @@ impl Sftp {
         pending: Pending,
         code: u32,
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
         to: &mut To<'_>,
     ) {
         let failure = kind::failure(code);
         let outcome = failure.map_or(Outcome::Done, |why| Outcome::Failed(why.into()));
         match pending {
             Pending::Open { path, mode, begun } => {
-                not_opened(path, mode, begun, at, outcome, numbers, to);
+                not_opened(path, mode, begun, at, outcome, shared, to);
             }
             Pending::Read { file, offset } => {
                 let Some(handle) = self.files.get_mut(&file) else {
@@ -266,7 +263,7 @@ impl Sftp {
             }
             Pending::Close { file } => {
                 if let Some(handle) = self.files.remove(&file) {
-                    handle.close(at, &outcome, to);
+                    handle.close(at, &outcome, shared, to);
                 }
             }
             Pending::Told(entries) => tell(entries, at, &outcome, to),
@@ -281,16 +278,19 @@ impl Sftp {
         path: Vec<u8>,
         mode: Mode,
         begun: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
     ) -> Option<u64> {
         if self.files.len() >= MOST_OPEN || name.len() > 256 {
+            return None;
+        }
+        let handle = Handle::new(path, mode, begun, shared);
+        if !shared.take(handle.size()) {
             return None;
         }
         self.opened += 1;
         let file = self.opened;
         self.names.insert(name.to_vec(), file);
-        self.files
-            .insert(file, Handle::new(path, mode, begun, numbers));
+        self.files.insert(file, handle);
         Some(file)
     }
 
@@ -302,15 +302,17 @@ impl Sftp {
 }
 
 impl Pending {
-    /// How many bytes of paths it holds.
-    fn paths(&self) -> usize {
-        match self {
-            Self::Open { path, .. } | Self::Size { path } => path.len(),
-            Self::Told(entries) => entries.iter().map(length).sum(),
-            Self::Read { .. } | Self::Write { .. } | Self::Close { .. } | Self::FileSize { .. } => {
-                0
+    /// How many bytes it takes, about.
+    fn size(&self) -> usize {
+        PENDING
+            + match self {
+                Self::Open { path, .. } | Self::Size { path } => path.len(),
+                Self::Told(entries) => entries.iter().map(length).sum(),
+                Self::Read { .. }
+                | Self::Write { .. }
+                | Self::Close { .. }
+                | Self::FileSize { .. } => 0,
             }
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{At, Content, Data, Direction, Note, To};
+use super::{At, Content, Data, Direction, Note, Shared, To};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -36,7 +36,14 @@ impl Transfer {
     }
 
     /// Takes bytes, and passes them on.
-    pub(super) fn push(&mut self, path: &[u8], offset: u64, bytes: &[u8], to: &mut To<'_>) {
+    pub(super) fn push(
+        &mut self,
+        path: &[u8],
+        offset: u64,
+        bytes: &[u8],
+        shared: &mut Shared,
+        to: &mut To<'_>,
+    ) {
         if bytes.is_empty() {
             return;
         }
@@ -52,13 +59,14 @@ impl Transfer {
             return;
         }
         match offset.cmp(&self.next) {
-            std::cmp::Ordering::Equal => self.take(bytes),
+            std::cmp::Ordering::Equal => self.take(bytes, shared),
             std::cmp::Ordering::Less => self.spoil("parts went through more than once"),
-            std::cmp::Ordering::Greater => self.hold(offset, bytes),
+            std::cmp::Ordering::Greater => self.hold(offset, bytes, shared),
         }
+        self.settle(shared);
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8], shared: &mut Shared) {
         self.hash.update(bytes);
         self.next = self.next.saturating_add(bytes.len() as u64);
         while let Some(first) = self.held.first_entry() {
@@ -70,16 +78,17 @@ impl Transfer {
             }
             let bytes = first.remove();
             self.waiting -= bytes.len();
+            shared.give(bytes.len());
             self.hash.update(&bytes);
             self.next = self.next.saturating_add(bytes.len() as u64);
         }
     }
 
-    fn hold(&mut self, offset: u64, bytes: &[u8]) {
-        self.waiting += bytes.len();
-        if self.waiting > MOST_HELD {
+    fn hold(&mut self, offset: u64, bytes: &[u8], shared: &mut Shared) {
+        if self.waiting + bytes.len() > MOST_HELD || !shared.take(bytes.len()) {
             return self.spoil("it went through with holes or out of order");
         }
+        self.waiting += bytes.len();
         // Pieces of one message come one after the other.
         if let Some((begun, last)) = self.held.range_mut(..offset).next_back()
             && begun.saturating_add(last.len() as u64) == offset
@@ -94,7 +103,13 @@ impl Transfer {
     pub(super) fn spoil(&mut self, why: &'static str) {
         self.incomplete.get_or_insert(why);
         self.held.clear();
-        self.waiting = 0;
+    }
+
+    /// Gives back the memory of what is not held any more.
+    pub(super) fn settle(&mut self, shared: &mut Shared) {
+        if self.held.is_empty() {
+            shared.give(std::mem::take(&mut self.waiting));
+        }
     }
 
     /// Up to where everything went through.
@@ -103,10 +118,11 @@ impl Transfer {
     }
 
     /// What is known at the end.
-    pub(super) fn finish(mut self) -> Content {
+    pub(super) fn finish(mut self, shared: &mut Shared) -> Content {
         if !self.held.is_empty() {
             self.spoil("it went through with holes");
         }
+        self.settle(shared);
         let sha256 = self
             .incomplete
             .is_none()

@@ -17,6 +17,8 @@ impl Size {
     pub const WIDEST: u16 = 1000;
     /// The highest terminal that is shown.
     pub const HIGHEST: u16 = 500;
+    /// The most characters that a terminal shows.
+    pub const LARGEST: u32 = 131_072;
     /// What a program without a terminal is shown on.
     pub const USUAL: Self = Self {
         columns: 80,
@@ -29,9 +31,12 @@ impl Size {
             0 => usual,
             value => u16::try_from(value).unwrap_or(most).min(most),
         };
+        let columns = within(columns, Self::USUAL.columns, Self::WIDEST);
+        let rows = within(rows, Self::USUAL.rows, Self::HIGHEST);
+        let most = u16::try_from(Self::LARGEST / u32::from(columns)).unwrap_or(u16::MAX);
         Self {
-            columns: within(columns, Self::USUAL.columns, Self::WIDEST),
-            rows: within(rows, Self::USUAL.rows, Self::HIGHEST),
+            columns,
+            rows: rows.min(most),
         }
     }
 }

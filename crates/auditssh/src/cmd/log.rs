@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Longest line of JSON, in bytes: the longest message with its bytes as base64, and with room.
-const LONGEST_LINE: u64 = 64 << 20;
+const LONGEST_LINE: u64 = 32 << 20;
 
 /// Which log a command is about.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,5 +1,5 @@
 use crate::files::transfer::Transfer;
-use crate::files::{Action, At, Direction, Entry, Note, Numbers, Outcome, To};
+use crate::files::{Action, At, Direction, Entry, Note, Outcome, Shared, To};
 use std::borrow::Cow;
 
 /// How a file was opened.
@@ -25,35 +25,41 @@ pub(super) struct Handle {
     down: Transfer,
     wrote: bool,
     /// Its size, if the server told it.
-    pub(super) size: Option<u64>,
+    pub(super) length: Option<u64>,
     /// Where the server said that it ends.
     pub(super) end: Option<u64>,
     pub(super) failure: Option<Cow<'static, str>>,
 }
 
 impl Handle {
-    pub(super) fn new(path: Vec<u8>, mode: Mode, begun: At, numbers: &mut Numbers) -> Self {
+    pub(super) fn new(path: Vec<u8>, mode: Mode, begun: At, shared: &mut Shared) -> Self {
         Self {
             path,
             mode,
-            up: Transfer::new(numbers.next(), Direction::Upload, begun),
-            down: Transfer::new(numbers.next(), Direction::Download, begun),
+            up: Transfer::new(shared.next(), Direction::Upload, begun),
+            down: Transfer::new(shared.next(), Direction::Download, begun),
             wrote: false,
-            size: None,
+            length: None,
             end: None,
             failure: None,
         }
     }
 
-    pub(super) fn write(&mut self, offset: u64, bytes: &[u8], to: &mut To<'_>) {
+    pub(super) fn write(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        shared: &mut Shared,
+        to: &mut To<'_>,
+    ) {
         self.wrote = true;
         self.mode.write = true;
-        self.up.push(&self.path, offset, bytes, to);
+        self.up.push(&self.path, offset, bytes, shared, to);
     }
 
-    pub(super) fn read(&mut self, offset: u64, bytes: &[u8], to: &mut To<'_>) {
+    pub(super) fn read(&mut self, offset: u64, bytes: &[u8], shared: &mut Shared, to: &mut To<'_>) {
         self.mode.read = true;
-        self.down.push(&self.path, offset, bytes, to);
+        self.down.push(&self.path, offset, bytes, shared, to);
     }
 
     /// The file is cut or extended.
@@ -77,8 +83,14 @@ impl Handle {
         self.failure.get_or_insert(why);
     }
 
+    /// How many bytes it takes, about.
+    pub(super) fn size(&self) -> usize {
+        self.path.len() + 2 * size_of::<Self>()
+    }
+
     /// Tells what went through.
-    pub(super) fn close(mut self, at: At, outcome: &Outcome, to: &mut To<'_>) {
+    pub(super) fn close(mut self, at: At, outcome: &Outcome, shared: &mut Shared, to: &mut To<'_>) {
+        shared.give(self.size());
         let outcome = match self.failure.take() {
             Some(failure) => Outcome::Failed(failure),
             None => outcome.clone(),
@@ -93,13 +105,15 @@ impl Handle {
             self.up.spoil("it was not closed");
         }
         let next = Some(self.down.next());
-        if self.end != next && self.size != next {
+        if self.end != next && self.length != next {
             self.down.spoil("it was not read to its end");
         }
         let read = self.mode.read && (!self.mode.write || self.down.next() > 0);
         for (transfer, happened) in [(self.up, self.mode.write), (self.down, read)] {
             if happened {
-                tell(transfer, self.path.clone(), at, outcome.clone(), to);
+                tell(transfer, self.path.clone(), at, outcome.clone(), shared, to);
+            } else {
+                transfer.finish(shared);
             }
         }
     }
@@ -112,7 +126,7 @@ pub(super) fn not_opened(
     begun: At,
     at: At,
     outcome: Outcome,
-    numbers: &mut Numbers,
+    shared: &mut Shared,
     to: &mut To<'_>,
 ) {
     let direction = if mode.write {
@@ -120,12 +134,19 @@ pub(super) fn not_opened(
     } else {
         Direction::Download
     };
-    let mut transfer = Transfer::new(numbers.next(), direction, begun);
+    let mut transfer = Transfer::new(shared.next(), direction, begun);
     transfer.spoil("nothing went through");
-    tell(transfer, path, at, outcome, to);
+    tell(transfer, path, at, outcome, shared, to);
 }
 
-fn tell(transfer: Transfer, path: Vec<u8>, at: At, outcome: Outcome, to: &mut To<'_>) {
+fn tell(
+    transfer: Transfer,
+    path: Vec<u8>,
+    at: At,
+    outcome: Outcome,
+    shared: &mut Shared,
+    to: &mut To<'_>,
+) {
     let (number, direction) = (transfer.number, transfer.direction);
     to(Note::Entry(&Entry {
         channel: at.channel,
@@ -135,7 +156,7 @@ fn tell(transfer: Transfer, path: Vec<u8>, at: At, outcome: Outcome, to: &mut To
         action: Action::Transfer {
             number,
             direction,
-            content: transfer.finish(),
+            content: transfer.finish(shared),
         },
         path,
         outcome,

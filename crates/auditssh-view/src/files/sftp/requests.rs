@@ -2,8 +2,8 @@
 
 use super::fields::{Attributes, Fields};
 use super::handle::Mode;
-use super::{MOST_PATHS, MOST_PENDING, Pending, Sftp, kind};
-use crate::files::{Action, At, Entry, Numbers, Outcome, path};
+use super::{Pending, Sftp, kind};
+use crate::files::{Action, At, Entry, Outcome, Shared, path};
 
 /// Bits of how a file is opened, up to version 4 and from 5 on.
 const READ: u32 = 1;
@@ -25,7 +25,7 @@ impl Sftp {
         kind: u8,
         mut fields: Fields<'_>,
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
     ) -> Option<()> {
         if kind == kind::INIT {
             self.version = fields.u32()?.clamp(3, 6);
@@ -34,14 +34,16 @@ impl Sftp {
         self.writing = None;
         let id = fields.u32()?;
         // What cannot be read is refused by the server, and nothing comes of it.
-        let Some(pending) = self.understood(kind, fields, at, numbers) else {
+        let Some(pending) = self.understood(kind, fields, at, shared) else {
             return Some(());
         };
-        self.paths += pending.paths();
-        if let Some(before) = self.pending.insert(id, pending) {
-            self.paths -= before.paths();
+        if !shared.take(pending.size()) {
+            return None;
         }
-        (self.pending.len() <= MOST_PENDING && self.paths <= MOST_PATHS).then_some(())
+        if let Some(before) = self.pending.insert(id, pending) {
+            shared.give(before.size());
+        }
+        Some(())
     }
 
     fn understood(
@@ -49,7 +51,7 @@ impl Sftp {
         kind: u8,
         mut fields: Fields<'_>,
         at: At,
-        numbers: &mut Numbers,
+        shared: &mut Shared,
     ) -> Option<Pending> {
         let version = self.version;
         Some(match kind {
@@ -60,12 +62,12 @@ impl Sftp {
                 Pending::Open { path, mode, begun }
             }
             kind::READ => {
-                let file = self.file(fields.string()?, at, numbers)?;
+                let file = self.file(fields.string()?, at, shared)?;
                 let offset = fields.u64()?;
                 Pending::Read { file, offset }
             }
             kind::WRITE => {
-                let file = self.file(fields.string()?, at, numbers)?;
+                let file = self.file(fields.string()?, at, shared)?;
                 self.writing = Some((file, fields.u64()?));
                 Pending::Write { file }
             }
@@ -148,10 +150,10 @@ impl Sftp {
     }
 
     /// The open file of this name. One of which the beginning is not in the log has no path.
-    fn file(&mut self, name: &[u8], at: At, numbers: &mut Numbers) -> Option<u64> {
+    fn file(&mut self, name: &[u8], at: At, shared: &mut Shared) -> Option<u64> {
         match self.names.get(name) {
             Some(file) => Some(*file),
-            None => self.open(name, Vec::new(), Mode::default(), at, numbers),
+            None => self.open(name, Vec::new(), Mode::default(), at, shared),
         }
     }
 }

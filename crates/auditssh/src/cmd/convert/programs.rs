@@ -18,8 +18,9 @@ pub(super) enum View {
     Html,
 }
 
-/// Most programs that are converted at once: each may need a large screen.
-const MOST: usize = 32;
+/// Most programs that are converted at once: each may need a large screen, or but little.
+const MOST_SCREENS: usize = 10;
+const MOST_CASTS: usize = 256;
 /// Most programs that are named when they are left out.
 const NAMED: usize = 8;
 
@@ -116,7 +117,11 @@ impl Writer {
             return Ok(());
         }
         let one = !matches!(self.target, Target::Directory { .. });
-        if one && self.found.written > 0 || self.open.len() >= MOST {
+        let most = match self.view {
+            View::Cast(_) => MOST_CASTS,
+            View::Text | View::Html => MOST_SCREENS,
+        };
+        if one && self.found.written > 0 || self.open.len() >= most {
             self.found.leave_out(channel, start);
             return Ok(());
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Most files that are open at once, and most in all.
 const MOST_OPEN: usize = 512;
-const MOST_FILES: usize = 100_000;
+const MOST_FILES: usize = 20_000;
 
 /// Writes contents below a directory.
 pub(super) struct Extract {

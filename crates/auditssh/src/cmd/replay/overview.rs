@@ -10,7 +10,9 @@ use std::fmt;
 
 /// Most programs that are listed, and most commands that can be jumped to.
 const MOST_PROGRAMS: usize = 1000;
-const MOST_COMMANDS: usize = 10_000;
+const MOST_COMMANDS: usize = 100_000;
+/// Most channels whose programs are counted.
+const MOST_CHANNELS: usize = 100_000;
 
 /// How a shell marks that a command runs.
 const MARK: &[u8] = b"\x1b]133;C";
@@ -81,12 +83,14 @@ struct Found {
     /// Those that run, by channel, and how many ran there.
     open: BTreeMap<u64, usize>,
     counts: BTreeMap<u64, u64>,
+    /// How many commands were found.
+    marks: usize,
 }
 
 impl Found {
     fn step(&mut self, step: &Step<'_>) {
         if let Did::Begin(start) = step.what {
-            if self.programs.len() < MOST_PROGRAMS {
+            if self.programs.len() < MOST_PROGRAMS && self.counts.len() < MOST_CHANNELS {
                 self.begin(step.channel, start);
             }
             return;
@@ -100,9 +104,11 @@ impl Found {
         program.length = step.at;
         match step.what {
             Did::Input(data) if data.contains(&b'\r') || data.contains(&b'\n') => {
-                mark(&mut program.typed, step.at);
+                mark(&mut program.typed, step.at, &mut self.marks);
             }
-            Did::Output(data) if contains(data, MARK) => mark(&mut program.commands, step.at),
+            Did::Output(data) if contains(data, MARK) => {
+                mark(&mut program.commands, step.at, &mut self.marks);
+            }
             Did::End => {
                 if program.commands.is_empty() {
                     program.commands = std::mem::take(&mut program.typed);
@@ -131,8 +137,9 @@ impl Found {
     }
 }
 
-fn mark(times: &mut Vec<u64>, at: u64) {
-    if times.len() < MOST_COMMANDS && times.last() != Some(&at) {
+fn mark(times: &mut Vec<u64>, at: u64, all: &mut usize) {
+    if *all < MOST_COMMANDS && times.last() != Some(&at) {
+        *all += 1;
         times.push(at);
     }
 }
