@@ -7,6 +7,7 @@ mod casts;
 #[cfg(test)]
 mod tests;
 
+use crate::json::string;
 use crate::runs::{Did, Start, Step};
 use crate::summary::Exit;
 use crate::utf8::{Lines, Utf8};
@@ -103,7 +104,7 @@ impl Cast {
         self.last = at;
         let (seconds, rest) = (time / 1_000_000, time % 1_000_000);
         write!(out, "[{seconds}.{rest:06},\"{code}\",")?;
-        serde_json::to_writer(&mut *out, text)?;
+        string(text, out)?;
         out.write_all(b"]\n")
     }
 }
@@ -177,7 +178,7 @@ fn header(start: &Start, version: Version, out: &mut dyn Write) -> io::Result<()
             )?;
             if let Some(term) = term {
                 out.write_all(b",\"type\":")?;
-                string(term, out)?;
+                string(&term.to_str_lossy(), out)?;
             }
             out.write_all(b"}")?;
         }
@@ -186,7 +187,7 @@ fn header(start: &Start, version: Version, out: &mut dyn Write) -> io::Result<()
     write!(out, ",\"timestamp\":{}", start.time.max(0) / 1_000_000_000)?;
     if let Some(command) = start.command() {
         out.write_all(b",\"command\":")?;
-        string(command, out)?;
+        string(&command.to_str_lossy(), out)?;
     }
     let environment = start.environment.iter().map(|(name, value)| (name, value));
     let name = Text::from("TERM");
@@ -195,14 +196,10 @@ fn header(start: &Start, version: Version, out: &mut dyn Write) -> io::Result<()
     let mut between = &b",\"env\":{"[..];
     for (name, value) in term.into_iter().chain(environment) {
         out.write_all(std::mem::replace(&mut between, b","))?;
-        string(name, out)?;
+        string(&name.to_str_lossy(), out)?;
         out.write_all(b":")?;
-        string(value, out)?;
+        string(&value.to_str_lossy(), out)?;
     }
     let end: &[u8] = if between == b"," { b"}}\n" } else { b"}\n" };
     out.write_all(end)
-}
-
-fn string(text: &Text, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(out, &text.to_str_lossy()).map_err(Into::into)
 }

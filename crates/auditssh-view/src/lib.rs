@@ -15,6 +15,7 @@ mod utf8;
 mod view;
 
 pub use escape::{Visible, is_visible};
+pub use json::visible_json;
 pub use summary::Summary;
 pub use text::Text;
 pub use view::View;

@@ -11,7 +11,7 @@ mod tests;
 use crate::is_visible;
 use crate::runs::{Did, Start, Step};
 use crate::utf8::{Lines, Utf8};
-use avt::{Observer, Terminal};
+use avt::{Cell, Observer, Terminal};
 pub use html::Html;
 pub use plain::Plain;
 
@@ -85,6 +85,17 @@ impl Screen {
 #[expect(clippy::expect_used, reason = "one is not zero")]
 fn single() -> Terminal {
     Terminal::new(1, 1).expect("a terminal of one character")
+}
+
+/// Whether a cell cannot be seen.
+fn is_blank(cell: &Cell) -> bool {
+    let pen = cell.pen();
+    cell.char() == ' '
+        && cell.width() == 1
+        && pen.background().is_none()
+        && !pen.is_inverse()
+        && !pen.is_underline()
+        && !pen.is_strikethrough()
 }
 
 /// A character of a cell, as it may be shown: one that hides or turns others is replaced.

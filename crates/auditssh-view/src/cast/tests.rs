@@ -146,6 +146,27 @@ fn version_3() {
 }
 
 #[test]
+fn a_cast_does_nothing_to_a_terminal_that_prints_it() {
+    let evil = "\u{9b}2J\x7f\u{202e}\u{e0041}";
+    let exec = Event::Exec(Exec {
+        request_id: 0,
+        program: evil.into(),
+    });
+    let (_, file) = casts(
+        Version::Two,
+        vec![(0, 0, exec), (1, 0, io(1, evil.as_bytes()))],
+    )
+    .remove(0);
+    assert!(
+        file.lines().all(|line| line.chars().all(crate::is_visible)),
+        "{file}"
+    );
+    let last = file.lines().last().expect("an event");
+    let event: (f64, char, String) = serde_json::from_str(last).expect("an event");
+    assert_eq!(event.2, evil);
+}
+
+#[test]
 fn a_channel_that_is_used_again_begins_another_cast() {
     let exec = |program: &str| {
         Event::Exec(Exec {

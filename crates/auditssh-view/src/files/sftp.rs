@@ -63,6 +63,12 @@ enum Pending {
     },
     /// What is told of it when the answer is there.
     Told(Vec<Entry>),
+    /// An open file is cut or extended to so many bytes, and what is told of that.
+    Resize {
+        file: u64,
+        size: u64,
+        entries: Vec<Entry>,
+    },
 }
 
 impl Default for Sftp {
@@ -155,7 +161,9 @@ impl Sftp {
                 Pending::Open { path, mode, begun } => {
                     not_opened(path, mode, begun, at, Outcome::Unknown, shared, to);
                 }
-                Pending::Told(entries) => tell(entries, at, &Outcome::Unknown, to),
+                Pending::Told(entries) | Pending::Resize { entries, .. } => {
+                    tell(entries, at, &Outcome::Unknown, to);
+                }
                 _ => {}
             }
         }
@@ -267,6 +275,16 @@ impl Sftp {
                 }
             }
             Pending::Told(entries) => tell(entries, at, &outcome, to),
+            Pending::Resize {
+                file,
+                size,
+                entries,
+            } => {
+                if let (None, Some(handle)) = (failure, self.files.get_mut(&file)) {
+                    handle.resize(size);
+                }
+                tell(entries, at, &outcome, to);
+            }
             Pending::Size { .. } | Pending::FileSize { .. } => {}
         }
     }
@@ -307,7 +325,9 @@ impl Pending {
         PENDING
             + match self {
                 Self::Open { path, .. } | Self::Size { path } => path.len(),
-                Self::Told(entries) => entries.iter().map(length).sum(),
+                Self::Told(entries) | Self::Resize { entries, .. } => {
+                    entries.iter().map(length).sum()
+                }
                 Self::Read { .. }
                 | Self::Write { .. }
                 | Self::Close { .. }

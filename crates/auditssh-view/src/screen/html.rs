@@ -1,5 +1,5 @@
 use super::page::{Page, Paint};
-use super::shown;
+use super::{is_blank, shown};
 use crate::Visible;
 use crate::runs::{Start, Step};
 use crate::view::View;
@@ -59,7 +59,6 @@ impl Paint for Spans {
     }
 
     fn line(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
-        let is_blank = |cell: &avt::Cell| cell.char() == ' ' && is_plain(cell.pen());
         let mut cells = line.cells();
         while let Some((last, rest)) = cells.split_last()
             && !line.is_wrapped()
@@ -82,14 +81,6 @@ impl Paint for Spans {
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"</pre></body></html>\n")
     }
-}
-
-/// Whether a blank of this kind cannot be seen.
-fn is_plain(pen: &Pen) -> bool {
-    pen.background().is_none()
-        && !pen.is_inverse()
-        && !pen.is_underline()
-        && !pen.is_strikethrough()
 }
 
 fn span(pen: &Pen, text: &str, out: &mut String) {

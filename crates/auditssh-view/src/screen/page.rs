@@ -1,7 +1,7 @@
 //! Everything that stood on a screen, line by line: what scrolled off it, what was cleared, and what
 //! is there at the end.
 
-use super::Screen;
+use super::{Screen, is_blank};
 use crate::runs::{Did, Start, Step};
 use avt::parser::{EdScope, Function};
 use avt::{Line, Observation, Observer, Operation, ScreenKind, Terminal};
@@ -94,10 +94,7 @@ impl<P: Paint> Page<P> {
 
 impl<P: Paint> Lines<P> {
     fn push(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
-        let is_blank = line
-            .cells()
-            .iter()
-            .all(|cell| cell.char() == ' ' && cell.pen().is_default());
+        let is_blank = line.cells().iter().all(is_blank);
         if is_blank && !line.is_wrapped() && !self.open {
             self.blank += 1;
             return Ok(());

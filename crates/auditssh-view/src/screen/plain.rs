@@ -12,7 +12,7 @@ pub struct Plain(Page<Text>);
 impl Plain {
     /// Begins the text of a program.
     pub fn new(start: &Start, out: &mut dyn Write) -> io::Result<Self> {
-        Page::new(start, Text, out).map(Self)
+        Page::new(start, Text::default(), out).map(Self)
     }
 }
 
@@ -22,8 +22,11 @@ impl View for Plain {
     }
 }
 
-#[derive(Debug)]
-struct Text;
+/// Blanks at the end of a line that goes on are written if anything follows them.
+#[derive(Debug, Default)]
+struct Text {
+    blanks: usize,
+}
 
 impl Paint for Text {
     fn begin(&mut self, _: &Start, _: &mut dyn Write) -> io::Result<()> {
@@ -32,12 +35,19 @@ impl Paint for Text {
 
     fn line(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
         let text: String = line.chars().map(shown).collect();
-        let text = if line.is_wrapped() {
-            &*text
-        } else {
-            text.trim_end_matches(' ')
-        };
-        out.write_all(text.as_bytes())
+        let trimmed = text.trim_end_matches(' ');
+        if !trimmed.is_empty() {
+            // There may be far more than what made them.
+            for _ in 0..std::mem::take(&mut self.blanks) {
+                out.write_all(b" ")?;
+            }
+            out.write_all(trimmed.as_bytes())?;
+        }
+        self.blanks = self.blanks.saturating_add(text.len() - trimmed.len());
+        if !line.is_wrapped() {
+            self.blanks = 0;
+        }
+        Ok(())
     }
 
     fn end(&mut self, _: &mut dyn Write) -> io::Result<()> {

@@ -86,7 +86,7 @@ fn a_resize_keeps_the_text() {
         rows: 2,
     };
     for what in [
-        Did::Output(b"0123456789abcdef\r\nx\r\n"),
+        Did::Output(b"\x1b[31m0123456789abcdef\r\n\x1b[Kx\r\n"),
         Did::Resize(size),
         Did::Output(b"y"),
         Did::End,
@@ -127,9 +127,11 @@ fn a_command_is_no_markup_either() {
 #[test]
 fn a_screen_that_is_filled_again_and_again_is_no_bomb() {
     let start = start(Size::WIDEST, Size::HIGHEST);
-    let fill = b"\x1b#8\x1b[2J".repeat(200);
-    let error = plain(&start, &[&fill]).expect_err("too much");
-    assert!(error.to_string().contains("far larger"), "{error}");
+    for fill in [&b"\x1b#8\x1b[2J"[..], b" \x1b[65535b"] {
+        let fill = [&fill.repeat(2000), &b"x"[..]].concat();
+        let error = plain(&start, &[&fill]).expect_err("too much");
+        assert!(error.to_string().contains("far larger"), "{error}");
+    }
 }
 
 /// Pieces of what terminals understand.

@@ -6,8 +6,8 @@ mod names;
 use super::log;
 use crate::config::Size;
 use anyhow::Context as _;
-use auditssh_view::Visible;
 use auditssh_view::files::{Action, Direction, Entry, Ledger, Note, hex};
+use auditssh_view::{Visible, visible_json};
 use clap::ValueHint;
 use extract::Extract;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
@@ -123,7 +123,7 @@ impl Printer {
                 let place = place.to_string_lossy().into_owned();
                 object.insert("extracted".to_owned(), place.into());
             }
-            return writeln!(self.out, "{object}");
+            return writeln!(self.out, "{}", visible_json(&object.to_string()));
         }
         if !std::mem::replace(&mut self.head, true) {
             writeln!(

@@ -48,6 +48,8 @@ pub(crate) struct Read {
     pub(crate) note: Option<&'static str>,
     /// The exit status.
     pub(crate) code: u8,
+    /// Whether it is in JSON lines.
+    pub(crate) is_json: bool,
     /// Whether the log says that it is closed.
     pub(crate) closed: bool,
 }
@@ -133,6 +135,7 @@ impl Log {
             Ok(Read {
                 error: error.or(ending.error),
                 note: ending.note,
+                is_json,
                 code: ending.code,
                 closed: matches!(end, Some(End::Complete | End::Recovered)),
             })
@@ -186,6 +189,7 @@ fn lines(
         },
         error: wrong,
         note: None,
+        is_json: true,
         closed,
     })
 }

@@ -1,9 +1,10 @@
 //! `auditssh show`.
 
 use super::log;
+use crate::cli;
 use auditssh_archive::verify::check_log;
-use auditssh_view::Visible;
 use auditssh_view::show::Connection;
+use auditssh_view::{Visible, visible_json};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -41,7 +42,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let page = page.finish();
     // What is proven of it is known only of a file.
-    let verdict = path.is_file().then(|| verdict(&path)).flatten();
+    let is_log = path.is_file() && !read.is_json;
+    let verdict = is_log.then(|| verdict(&path)).flatten();
+    let code = match verdict {
+        Some("altered") => cli::DAMAGED,
+        // Unless its server died, or still writes it.
+        Some("cut") if read.note.is_none() => cli::DAMAGED,
+        _ => read.code,
+    };
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let mut object = page.json();
@@ -50,9 +58,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let problem = read.error.as_deref().or(read.note);
             object.insert("problem".to_owned(), json!(problem));
         }
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", visible_json(&object.to_string()))?;
         out.flush()?;
-        return Ok(ExitCode::from(read.code));
+        return Ok(ExitCode::from(code));
     }
     page.write(&mut out)?;
     if let Some(verdict) = verdict {
@@ -64,7 +72,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     out.flush()?;
     drop(out);
     read.tell()?;
-    Ok(ExitCode::from(read.code))
+    Ok(ExitCode::from(code))
 }
 
 /// What is to be said of a log as a whole.

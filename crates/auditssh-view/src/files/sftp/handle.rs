@@ -23,7 +23,6 @@ pub(super) struct Handle {
     mode: Mode,
     up: Transfer,
     down: Transfer,
-    wrote: bool,
     /// Its size, if the server told it.
     pub(super) length: Option<u64>,
     /// Where the server said that it ends.
@@ -38,7 +37,6 @@ impl Handle {
             mode,
             up: Transfer::new(shared.next(), Direction::Upload, begun),
             down: Transfer::new(shared.next(), Direction::Download, begun),
-            wrote: false,
             length: None,
             end: None,
             failure: None,
@@ -52,7 +50,6 @@ impl Handle {
         shared: &mut Shared,
         to: &mut To<'_>,
     ) {
-        self.wrote = true;
         self.mode.write = true;
         self.up.push(&self.path, offset, bytes, shared, to);
     }
@@ -64,9 +61,10 @@ impl Handle {
 
     /// The file is cut or extended.
     pub(super) fn resize(&mut self, size: u64) {
-        if !self.wrote && size == 0 {
+        // Nothing is there beyond what was written.
+        if size == self.up.next() {
             self.mode.empty = true;
-        } else if size != self.up.next() {
+        } else {
             self.up.spoil("it was cut or extended meanwhile");
         }
     }

@@ -90,12 +90,17 @@ impl Sftp {
             }
             kind::FSETSTAT => {
                 let file = *self.names.get(fields.string()?)?;
-                let handle = self.files.get_mut(&file)?;
+                let path = &self.files.get(&file)?.path;
                 let attributes = fields.attributes(version);
-                if let Some(size) = attributes.size {
-                    handle.resize(size);
+                let entries = entries(set(attributes), path, at);
+                match attributes.size {
+                    Some(size) => Pending::Resize {
+                        file,
+                        size,
+                        entries,
+                    },
+                    None => Pending::Told(entries),
                 }
-                told(set(attributes), &handle.path, at)
             }
             kind::REMOVE => one(Action::Remove, fields.string()?, at),
             kind::MKDIR => one(Action::MakeDirectory, fields.string()?, at),
@@ -197,6 +202,10 @@ fn one(action: Action, name: &[u8], at: At) -> Pending {
 }
 
 fn told(actions: Vec<Action>, path: &[u8], at: At) -> Pending {
+    Pending::Told(entries(actions, path, at))
+}
+
+fn entries(actions: Vec<Action>, path: &[u8], at: At) -> Vec<Entry> {
     let entries = actions.into_iter().map(|action| Entry {
         channel: at.channel,
         begun: at.time,
@@ -206,5 +215,5 @@ fn told(actions: Vec<Action>, path: &[u8], at: At) -> Pending {
         path: path.to_vec(),
         outcome: Outcome::Unknown,
     });
-    Pending::Told(entries.collect())
+    entries.collect()
 }
