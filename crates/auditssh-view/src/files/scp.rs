@@ -25,8 +25,6 @@ pub(super) struct Scp {
     state: State,
     line: Vec<u8>,
     answer: Answer,
-    /// Whether answers are in the log.
-    answered: bool,
 }
 
 /// What the command line names.
@@ -82,7 +80,6 @@ impl Scp {
             state: State::Line,
             line: Vec::new(),
             answer: Answer::default(),
-            answered: false,
         }
     }
 
@@ -124,12 +121,8 @@ impl Scp {
                 State::Content(file) => content(file, rest, shared, to),
                 State::Status(file) => self.status(file, rest),
                 State::Answer(file) => {
-                    let outcome = if self.answered {
-                        Outcome::Done
-                    } else {
-                        Outcome::Unknown
-                    };
-                    file.finish(at, outcome, shared, to);
+                    // It did not wait for the answer.
+                    file.finish(at, Outcome::Unknown, shared, to);
                     (State::Line, rest)
                 }
             };
@@ -260,7 +253,6 @@ impl Scp {
             let Some(status) = self.answer.push(*byte) else {
                 continue;
             };
-            self.answered = true;
             self.state = match (std::mem::replace(&mut self.state, State::Lost), status) {
                 (State::Announced(file), Ok(())) => State::Content(file),
                 (State::Announced(mut file), Err(text)) => {

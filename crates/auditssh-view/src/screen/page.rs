@@ -11,6 +11,7 @@ use std::io::{self, Write};
 /// A few bytes can fill a screen.
 const FREE: u64 = 64 << 20;
 const PER_BYTE: u64 = 256;
+const PIECE: usize = 1 << 10;
 
 /// How a line is written.
 pub(super) trait Paint {
@@ -55,26 +56,43 @@ impl<P: Paint> Page<P> {
     }
 
     pub(super) fn push(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let bytes = match step.what {
-            Did::Output(data) | Did::Errors(data) => data.len() as u64,
-            Did::Resize(_) | Did::End => 0,
-            Did::Begin(_) | Did::Input(_) | Did::Exit(_) => return Ok(()),
-        };
-        self.lines.left = self
-            .lines
-            .left
-            .saturating_add(bytes.saturating_mul(PER_BYTE));
+        match step.what {
+            Did::Output(data) => self.written(step, data, Did::Output, out),
+            Did::Errors(data) => self.written(step, data, Did::Errors, out),
+            Did::Resize(_) => self.watched(step, out),
+            Did::End => {
+                self.watched(step, out)?;
+                self.end(out)
+            }
+            Did::Begin(_) | Did::Input(_) | Did::Exit(_) => Ok(()),
+        }
+    }
+
+    /// Shows what was written, piece by piece: if it is too much, soon.
+    fn written<'a>(
+        &mut self,
+        step: &Step<'a>,
+        data: &'a [u8],
+        did: fn(&'a [u8]) -> Did<'a>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for piece in data.chunks(PIECE) {
+            let more = (piece.len() as u64).saturating_mul(PER_BYTE);
+            self.lines.left = self.lines.left.saturating_add(more);
+            let what = did(piece);
+            self.watched(&Step { what, ..*step }, out)?;
+        }
+        Ok(())
+    }
+
+    fn watched(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
         let mut watch = Watch {
             lines: &mut self.lines,
             out,
             result: Ok(()),
         };
         self.screen.push_with(step, &mut watch);
-        watch.result?;
-        if matches!(step.what, Did::End) {
-            self.end(out)?;
-        }
-        Ok(())
+        watch.result
     }
 
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {

@@ -98,7 +98,7 @@ fn take(
     }
     let done = match note {
         Note::Data(data) => match extract {
-            Some(extract) => extract.data(data).map_err(anyhow::Error::from),
+            Some(extract) => extract.data(data).context("a content cannot be extracted"),
             None => Ok(()),
         },
         Note::Entry(entry) => {
