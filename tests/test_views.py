@@ -144,7 +144,7 @@ def test_a_recording_ends_in_the_same_screen(server, tmp_path):
     page = converted(log, "--to", "html")
     assert "<script" not in page and "http" not in page.split("</head>")[1]
     pre = re.sub(r"<[^>]*>", "", page.split("<pre>")[1])
-    assert html.unescape(pre).splitlines() == plain
+    assert html.unescape(pre).rstrip().splitlines() == plain
 
 
 def test_a_program_without_a_terminal(server):

@@ -72,7 +72,7 @@ pub enum Direction {
 /// What is known of a content that went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// How many bytes went through.
+    /// How long it is, if all of it went through; else how many bytes did.
     pub bytes: u64,
     /// SHA-256, where all of the file went through from its beginning to its end.
     pub sha256: Option<[u8; 32]>,

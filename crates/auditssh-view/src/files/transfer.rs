@@ -2,6 +2,8 @@ use super::{At, Content, Data, Direction, Note, Shared, To};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
+const AGAIN: &str = "parts were written more than once";
+
 /// How many bytes of a file wait for those before them.
 const MOST_HELD: usize = 1 << 20;
 
@@ -60,7 +62,7 @@ impl Transfer {
         }
         match offset.cmp(&self.next) {
             std::cmp::Ordering::Equal => self.take(bytes, shared),
-            std::cmp::Ordering::Less => self.spoil("parts went through more than once"),
+            std::cmp::Ordering::Less => self.again(offset, bytes, shared),
             std::cmp::Ordering::Greater => self.hold(offset, bytes, shared),
         }
         self.settle(shared);
@@ -73,15 +75,36 @@ impl Transfer {
             if *first.key() > self.next {
                 return;
             }
-            if *first.key() < self.next {
-                return self.spoil("parts went through more than once");
-            }
-            let bytes = first.remove();
+            let (offset, bytes) = first.remove_entry();
             self.waiting -= bytes.len();
             shared.give(bytes.len());
-            self.hash.update(&bytes);
-            self.next = self.next.saturating_add(bytes.len() as u64);
+            if offset < self.next && self.direction == Direction::Upload {
+                return self.spoil(AGAIN);
+            }
+            self.add(offset, &bytes);
         }
+    }
+
+    /// Bytes came that did already. What is read twice is the same file; what is written twice may not
+    /// be.
+    fn again(&mut self, offset: u64, bytes: &[u8], shared: &mut Shared) {
+        match self.direction {
+            Direction::Upload => self.spoil(AGAIN),
+            Direction::Download => {
+                let known = usize::try_from(self.next - offset).unwrap_or(usize::MAX);
+                if let Some(rest) = bytes.get(known..) {
+                    self.take(rest, shared);
+                }
+            }
+        }
+    }
+
+    /// Hashes what of these bytes is new.
+    fn add(&mut self, offset: u64, bytes: &[u8]) {
+        let known = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let new = bytes.get(known..).unwrap_or_default();
+        self.hash.update(new);
+        self.next = self.next.saturating_add(new.len() as u64);
     }
 
     fn hold(&mut self, offset: u64, bytes: &[u8], shared: &mut Shared) {
@@ -94,8 +117,12 @@ impl Transfer {
             && begun.saturating_add(last.len() as u64) == offset
         {
             last.extend_from_slice(bytes);
-        } else if self.held.insert(offset, bytes.to_vec()).is_some() {
-            self.spoil("parts went through more than once");
+        } else if let Some(before) = self.held.insert(offset, bytes.to_vec()) {
+            self.waiting -= before.len();
+            shared.give(before.len());
+            if self.direction == Direction::Upload {
+                self.spoil(AGAIN);
+            }
         }
     }
 
@@ -128,7 +155,11 @@ impl Transfer {
             .is_none()
             .then(|| self.hash.finalize().into());
         Content {
-            bytes: self.bytes,
+            bytes: if sha256.is_some() {
+                self.next
+            } else {
+                self.bytes
+            },
             sha256,
             incomplete: self.incomplete,
         }

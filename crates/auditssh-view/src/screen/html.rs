@@ -1,4 +1,4 @@
-use super::page::{Page, Paint};
+use super::page::{Page, Paint, write_blanks};
 use super::{is_blank, shown};
 use crate::Visible;
 use crate::runs::{Start, Step};
@@ -15,7 +15,7 @@ pub struct Html(Page<Spans>);
 impl Html {
     /// Begins the page of a program.
     pub fn new(start: &Start, out: &mut dyn Write) -> io::Result<Self> {
-        Page::new(start, Spans, out).map(Self)
+        Page::new(start, Spans::default(), out).map(Self)
     }
 }
 
@@ -36,8 +36,11 @@ pre{margin:0;padding:1em;font:14px/1.25 monospace;overflow-x:auto}\
 const FOREGROUND: (u8, u8, u8) = (0xd0, 0xd0, 0xd0);
 const BACKGROUND: (u8, u8, u8) = (0x1c, 0x1c, 0x1c);
 
-#[derive(Debug)]
-struct Spans;
+/// Blanks at the end of a line that goes on are written if anything follows them.
+#[derive(Debug, Default)]
+struct Spans {
+    blanks: usize,
+}
 
 impl Paint for Spans {
     fn begin(&mut self, start: &Start, out: &mut dyn Write) -> io::Result<()> {
@@ -61,10 +64,16 @@ impl Paint for Spans {
     fn line(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
         let mut cells = line.cells();
         while let Some((last, rest)) = cells.split_last()
-            && !line.is_wrapped()
             && is_blank(last)
         {
             cells = rest;
+        }
+        if !cells.is_empty() {
+            write_blanks(std::mem::take(&mut self.blanks), out)?;
+        }
+        self.blanks = self.blanks.saturating_add(line.len() - cells.len());
+        if !line.is_wrapped() {
+            self.blanks = 0;
         }
         let mut text = String::new();
         for run in cells.chunk_by(|a, b| a.pen() == b.pen()) {

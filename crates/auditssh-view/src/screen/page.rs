@@ -23,6 +23,18 @@ pub(super) trait Paint {
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()>;
 }
 
+/// Writes blanks, of which there may be far more than what made them.
+pub(super) fn write_blanks(mut count: usize, out: &mut dyn Write) -> io::Result<()> {
+    const BLANKS: [u8; 256] = [b' '; 256];
+    while let Some(some) = BLANKS.get(..count.min(BLANKS.len()))
+        && count > 0
+    {
+        out.write_all(some)?;
+        count -= some.len();
+    }
+    Ok(())
+}
+
 /// Writes the lines of a screen.
 #[derive(Debug)]
 pub(super) struct Page<P> {

@@ -1,4 +1,4 @@
-use super::page::{Page, Paint};
+use super::page::{Page, Paint, write_blanks};
 use super::shown;
 use crate::runs::{Start, Step};
 use crate::view::View;
@@ -37,10 +37,7 @@ impl Paint for Text {
         let text: String = line.chars().map(shown).collect();
         let trimmed = text.trim_end_matches(' ');
         if !trimmed.is_empty() {
-            // There may be far more than what made them.
-            for _ in 0..std::mem::take(&mut self.blanks) {
-                out.write_all(b" ")?;
-            }
+            write_blanks(std::mem::take(&mut self.blanks), out)?;
             out.write_all(trimmed.as_bytes())?;
         }
         self.blanks = self.blanks.saturating_add(text.len() - trimmed.len());
