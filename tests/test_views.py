@@ -193,6 +193,8 @@ def test_versions_and_json_lead_to_the_same_messages(server, tmp_path):
         made = tmp_path / f"{previous.name}.{format}"
         program.run("convert", previous, "--output", made)
         assert made.stat().st_mode & 0o777 == 0o600
+        if format != "json":
+            assert b"foreign" in program.run("verify", made, check=False).stdout
         shown = made.read_bytes() if format == "json" else program.run("decode", made).stdout
         assert shown == messages, format
         previous = made

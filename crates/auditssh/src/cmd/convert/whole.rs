@@ -28,7 +28,7 @@ pub(super) fn json(args: &Args, target: &Target) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(read.code))
 }
 
-/// Writes a log as a stock server does: without members, and of version 2 without an end.
+/// Writes a log as a stock server does: one gzip stream that has no end.
 pub(super) fn binary(args: &Args, target: &Target, format: Format) -> anyhow::Result<ExitCode> {
     let mut out = target.open()?;
     out.write_all(&format.header())?;
@@ -44,13 +44,10 @@ pub(super) fn binary(args: &Args, target: &Target, format: Format) -> anyhow::Re
         Ok(())
     })?;
     // What has no end gets none: a reader is to see that there was more.
-    let out = if read.closed && !format.epilogue().is_empty() {
+    if read.closed {
         gzip.write_all(format.epilogue())?;
-        gzip.finish()?
-    } else {
-        gzip.leave()?
-    };
-    out.finish()?;
+    }
+    gzip.leave()?.finish()?;
     read.tell()?;
     Ok(ExitCode::from(read.code))
 }
