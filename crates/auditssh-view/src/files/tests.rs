@@ -441,7 +441,7 @@ proptest! {
         let (entries, contents) = ledger(&first, &parts, size);
         for (number, content) in contents {
             let found = entries.iter().find_map(|entry| match &entry.action {
-                Action::Transfer { number: of, content, .. } if *of == number => Some(content.bytes),
+                Action::Transfer { number: of, content, .. } if *of == number => Some((content.bytes, content.sha256.is_some())),
                 _ => None,
             });
             let (bytes, whole) = found.expect("an entry for each content");
