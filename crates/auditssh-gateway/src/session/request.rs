@@ -5,8 +5,7 @@ use crate::backend::{Process, Program, Refused, Session};
 use auditssh_log::Event;
 use auditssh_log::extension::Forced;
 use auditssh_log::message::{
-    ChannelRequestUnknown, Exec, Pty, RequestFailed, ReverseForward, SetEnv, Shell, Signal,
-    StreamLocal, Subsystem, Window, X11,
+    ChannelRequestUnknown, Exec, Pty, RequestFailed, SetEnv, Shell, Signal, Subsystem, Window, X11,
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -15,37 +14,7 @@ use std::sync::Arc;
 const TERMINAL_MAX: u64 = u16::MAX as u64;
 
 /// Why nothing is forwarded.
-pub(crate) const NO_FORWARDING: &str = "forwarding is not supported";
-
-/// A request to forward something from the server's side, or to stop that.
-#[derive(Clone, Debug)]
-pub(crate) enum Forward {
-    /// `tcpip-forward`.
-    Tcp(String, u32),
-    /// `cancel-tcpip-forward`.
-    CancelTcp(String, u32),
-    /// `streamlocal-forward@openssh.com`.
-    Socket(String),
-    /// `cancel-streamlocal-forward@openssh.com`.
-    CancelSocket(String),
-}
-
-impl Forward {
-    /// What is recorded of it; it is always refused.
-    pub(crate) fn event(self) -> Event {
-        let address = |bind_host: String, port: u32| ReverseForward {
-            bind_host: bind_host.into(),
-            bind_port: port.into(),
-        };
-        let socket = |path: String| StreamLocal { path: path.into() };
-        match self {
-            Self::Tcp(host, port) => Event::ForwardTcpip(address(host, port)),
-            Self::CancelTcp(host, port) => Event::CancelForwardTcpip(address(host, port)),
-            Self::Socket(path) => Event::ForwardStreamLocal(socket(path)),
-            Self::CancelSocket(path) => Event::CancelForwardStreamLocal(socket(path)),
-        }
-    }
-}
+const NO_FORWARDING: &str = "forwarding is not supported";
 
 /// Each request is recorded, carried out, and if that failed, recorded once more as refused; the
 /// result is the answer to the client.

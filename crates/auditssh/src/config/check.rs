@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod forwarding;
 mod geoip;
 mod limits;
 mod local;
