@@ -26,9 +26,11 @@ mod remains;
 mod session;
 mod sftp;
 mod signal;
+mod socket;
 mod spawn;
 #[cfg(test)]
 mod tests;
+mod x11;
 
 pub use account::AccountError;
 
@@ -227,7 +229,10 @@ impl Connection for LocalConnection {
     async fn reach(&self, target: &Target) -> Result<Pipe, Refused> {
         match target {
             Target::Tcp { host, port, .. } => self.forwarder.tcp(host, *port).await,
-            Target::Socket(_) => Err(Refused::new("sockets are not forwarded")),
+            Target::Socket(path) => {
+                let account = &self.login.account;
+                self.forwarder.socket_at(path, account).await
+            }
         }
     }
 
@@ -237,7 +242,10 @@ impl Connection for LocalConnection {
                 let root = self.login.account.uid.is_root();
                 self.forwarder.listen(interface, *port, root)
             }
-            Bind::Socket(_) => Err(Refused::new("sockets are not forwarded")),
+            Bind::Socket(path) => {
+                let account = &self.login.account;
+                self.forwarder.listen_at(path, account).await
+            }
         }
     }
 }

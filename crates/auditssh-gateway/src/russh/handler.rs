@@ -401,10 +401,7 @@ impl ::russh::server::Handler for Handler {
 
     async fn agent_request(&mut self, id: ChannelId, _: &mut Session) -> Result<bool, Ended> {
         match self.channel(id) {
-            Some(channel) => {
-                let name = "auth-agent-req@openssh.com";
-                channel.unknown(&self.link, name).await
-            }
+            Some(channel) => channel.agent(&self.link).await,
             None => Ok(false),
         }
     }

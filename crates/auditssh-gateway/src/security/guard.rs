@@ -169,11 +169,17 @@ impl Guard {
 
     /// `auth-agent-req@openssh.com`.
     pub(crate) fn agent(&self) -> Result<(), Refused> {
-        if !self.key.agent {
-            return refused("the key of this login allows no forwarding of the agent".to_owned());
-        }
+        self.agent_for_login()?;
         let judged = self.security.forwarding.agent.judge();
         switched(judged, "agentForwardingMode")
+    }
+
+    /// Whether the client's agent may be asked for the login to a host, where that is configured.
+    pub(crate) fn agent_for_login(&self) -> Result<(), Refused> {
+        if self.key.agent {
+            return Ok(());
+        }
+        refused("the key of this login allows no forwarding of the agent".to_owned())
     }
 
     fn ports(&self) -> Result<(), Refused> {

@@ -157,6 +157,14 @@ impl Channel {
         if level >= buffer {
             link.counters.queue_waits.add();
             link.unless_over(self.inbox.room(buffer)).await
+        } else if self.forwarded && link.is_full() {
+            link.counters.queue_waits.add();
+            link.unless_over(async {
+                while link.is_full() {
+                    tokio::time::sleep(NAP).await;
+                }
+            })
+            .await
         } else if level > window::high(buffer) && received <= window::TRICKLE as usize {
             link.unless_over(tokio::time::sleep(NAP)).await
         } else {

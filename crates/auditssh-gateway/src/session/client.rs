@@ -1,13 +1,17 @@
 //! What a backend may ask of the client's side.
 
-use super::Link;
 use super::open::failed;
-use crate::backend::{Client, Pipe, Refused};
+use super::{Backward, Link, splice};
+use crate::backend::{Client, Originator, Pipe, Refused};
 use async_trait::async_trait;
 use auditssh_archive::Entry;
 use auditssh_log::Event;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use tokio::io::DuplexStream;
+
+/// Bytes that may wait between a channel and the gateway itself.
+const BUFFER: usize = 64 * 1024;
 
 /// The client of a connection, as long as there is one.
 pub(super) struct Asked(Weak<Link>);
@@ -27,7 +31,22 @@ impl fmt::Debug for Asked {
 #[async_trait]
 impl Client for Asked {
     async fn agent(&self) -> Result<Pipe, Refused> {
-        Err(Refused::new("the agent is not asked"))
+        let ended = || Refused::new("the connection has ended");
+        let link = self.0.upgrade().ok_or_else(ended)?;
+        let access = link.access().ok_or_else(ended)?;
+        access.guard.agent_for_login()?;
+        // The client's answer comes by the task that handles its requests: none may wait for this.
+        link.asking.cancel();
+        let (number, from) = (link.number(), Originator::default());
+        let room = link.admit_forward().map_err(Refused::new)?;
+        let guard = &access.guard;
+        let channel = link
+            .open_backward(number, &Backward::Agent, &from, guard, room)
+            .await
+            .map_err(Refused::new)?;
+        let (near, far) = tokio::io::duplex(BUFFER);
+        splice::spawn(channel, link, pipe(near));
+        Ok(pipe(far))
     }
 
     async fn uninvited(&self, kind: &str, wanted: Option<Event>) {
@@ -40,5 +59,15 @@ impl Client for Asked {
         let _ = link
             .record(failed(number, kind, "nobody asked the host for it"))
             .await;
+    }
+}
+
+fn pipe(stream: DuplexStream) -> Pipe {
+    let (reader, writer) = tokio::io::split(stream);
+    Pipe {
+        reader: Box::new(reader),
+        writer: Box::new(writer),
+        gone: Box::pin(std::future::pending()),
+        held: Box::new(()),
     }
 }

@@ -37,6 +37,9 @@ pub(super) struct Access {
 /// (`relay`) they stay below what a recorder takes: 1 MiB.
 const OUTPUT: usize = 8;
 
+/// Bytes that may wait on all channels together, in those of one: as many as usual sessions are.
+const FULL: usize = 10;
+
 /// How long a last message to the client may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -274,6 +277,13 @@ impl Link {
             return window::TRICKLE;
         }
         window::fair(buffer, channels.len())
+    }
+
+    /// Whether so much waits on all channels together that the connection must.
+    pub(super) fn is_full(&self) -> bool {
+        let channels = lock(&self.channels);
+        let level: usize = channels.values().map(|one| one.inbox.level()).sum();
+        level >= self.settings.limits.channel_buffer.saturating_mul(FULL)
     }
 
     pub(crate) fn set_control(&self, control: Control) {

@@ -11,10 +11,13 @@ use auditssh_log::extension::ForwardAnswer;
 use auditssh_log::message::{ReverseForward, StreamLocal};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+/// How long the end of a listener may take at the end of the connection.
+const AT_THE_END: Duration = Duration::from_secs(1);
 /// Longer than any address or path of a socket.
 const LONGEST_NAME: usize = 256;
 
@@ -235,6 +238,7 @@ impl Link {
     /// answered before anything else that the client sends is looked at.
     async fn way(&self, access: &Access) -> Result<Arc<dyn Connection>, Refused> {
         tokio::select! {
+            biased;
             way = access.way.clone() => way,
             () = self.asking.cancelled() => Err(Refused::new(
                 "the login to the host waits for the client's agent; ask again when it is there",
@@ -266,7 +270,13 @@ impl Taking {
                 break;
             }
         }
-        listener.close().await;
+        // At the end of the connection there is nobody to wait for long.
+        let limit = if link.over.is_cancelled() {
+            AT_THE_END
+        } else {
+            link.settings.limits.backend_request
+        };
+        let _ = tokio::time::timeout(limit, listener.close()).await;
     }
 }
 

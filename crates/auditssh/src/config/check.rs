@@ -89,6 +89,12 @@ impl Config {
             Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
             None => (Backend::Local(local), None),
         };
+        forwarding::fits(
+            &raw.security.forwarding,
+            &security.forwarding,
+            &backend,
+            &mut report,
+        );
         let webhooks = auth::check(&raw.auth, &mut report);
         auth::check_config_server(&raw.configserver, &mut report);
         let users = users::check(&raw, &mut report);

@@ -51,10 +51,14 @@ impl Forwarder {
                     bound.port = own.unwrap_or(bound.port);
                     bound.sockets.push((listener, room));
                 }
+                // Whoever connects by the name must not come to somebody else.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    return Err(Refused::new(error.to_string()));
+                }
                 Err(error) => failure = Some(error),
             }
         }
-        // As with OpenSSH, one address is enough: a machine may have no IPv6.
+        // One address is enough: a machine may have no IPv6.
         match failure {
             Some(error) if bound.sockets.is_empty() => Err(Refused::new(error.to_string())),
             _ => Ok(Box::new(bound)),

@@ -1,9 +1,11 @@
 //! `security.forwarding`.
 
+use super::Backend;
 use super::report::Report;
 use super::security::effective;
 use crate::config::at::At;
 use crate::config::raw::{self, Mode};
+use auditssh_gateway::backend::local::RunAs;
 use auditssh_gateway::security;
 use auditssh_gateway::security::{Forwarding, GatewayPorts, NoPlace, Place, Places};
 
@@ -12,19 +14,11 @@ const PLACES: usize = 10_000;
 
 pub(super) fn check(raw: &raw::Forwarding, default: Mode, report: &mut Report) -> Forwarding {
     let mode = |own: &At<Mode>| effective(own.value, default);
-    for missing in [&raw.socket, &raw.socket_listen, &raw.x11, &raw.agent] {
-        if mode(missing) == security::Mode::Enable {
-            report.fault(
-                missing,
-                "this kind of forwarding is not in this version; write `disable`",
-            );
-        }
-    }
     Forwarding {
         open: Places {
             mode: mode(&raw.direct),
             permit: places(
-                ("forwardingMode", &raw.direct),
+                "forwardingMode",
                 mode(&raw.direct),
                 &raw.permit_open,
                 Place::open,
@@ -34,7 +28,7 @@ pub(super) fn check(raw: &raw::Forwarding, default: Mode, report: &mut Report) -
         listen: Places {
             mode: mode(&raw.reverse),
             permit: places(
-                ("reverseForwardingMode", &raw.reverse),
+                "reverseForwardingMode",
                 mode(&raw.reverse),
                 &raw.permit_listen,
                 Place::listen,
@@ -55,7 +49,7 @@ pub(super) fn check(raw: &raw::Forwarding, default: Mode, report: &mut Report) -
 
 /// A list that nobody looks at would allow more than whoever wrote it meant.
 fn places(
-    (key, _): (&str, &At<Mode>),
+    key: &str,
     mode: security::Mode,
     list: &[At<String>],
     parse: impl Fn(&str) -> Result<Place, NoPlace>,
@@ -88,4 +82,31 @@ fn places(
         }
     }
     places
+}
+
+/// What the backend can't do is not left to be found out.
+pub(super) fn fits(
+    raw: &raw::Forwarding,
+    forwarding: &Forwarding,
+    backend: &Backend,
+    report: &mut Report,
+) {
+    let Backend::Local(local) = backend else {
+        return;
+    };
+    if local.run_as == RunAs::Own {
+        return;
+    }
+    for (mode, written) in [
+        (forwarding.socket, &raw.socket),
+        (forwarding.socket_listen, &raw.socket_listen),
+    ] {
+        if mode == security::Mode::Enable {
+            report.fault(
+                written,
+                "with `local.user: login`, the server can't open sockets with the rights of the \
+                 account; write `disable`",
+            );
+        }
+    }
 }
