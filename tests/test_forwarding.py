@@ -2,25 +2,55 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncssh
 import pytest
 
-from harness import program
-from harness.forward import connect, everything, exchange, listens, service, tunnel, upper
-from harness.log import CHANNEL_FAILED, CHANNEL_OK, CLOSE, CLOSE_WRITE, IO, REQUEST_UNKNOWN, STDIN, STDOUT
+from harness import keys, program
+from harness.forward import (
+    Service,
+    connect,
+    connect_path,
+    everything,
+    exchange,
+    listens,
+    service,
+    tunnel,
+    upper,
+)
+from harness.log import (
+    CHANNEL_FAILED,
+    CHANNEL_OK,
+    CLOSE,
+    CLOSE_WRITE,
+    IO,
+    REQUEST_FAILED,
+    REQUEST_UNKNOWN,
+    STDIN,
+    STDOUT,
+)
 from harness.server import Server, free_port
 from harness.upstream import OpenSsh
 from harness.wait import until
 
+NEW_CHANNEL, X11_REQUEST = 300, 409
+PYTHON = "/usr/bin/python3"
 FORWARD, CANCEL, SOCKET_FORWARD, SOCKET_CANCEL = 202, 203, 204, 205
 DIRECT, FORWARDED, X11_CHANNEL, DIRECT_SOCKET, FORWARDED_SOCKET = 303, 304, 305, 306, 307
 ALL = {
     "forwardingMode": "enable",
     "reverseForwardingMode": "enable",
+    "socketForwardingMode": "enable",
+    "socketListenMode": "enable",
+    "x11ForwardingMode": "enable",
+    "agentForwardingMode": "enable",
 }
 RECORDED = {"intercept": {"stdin": True, "stdout": True, "stderr": True, "forwarding": True}}
 MIB = 1024 * 1024
@@ -272,7 +302,7 @@ def test_a_connection_that_the_client_refuses(gateway):
     async def run():
         async with await connection_to(server) as connection:
             def refuse(*_):
-                return False
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no")
 
             listener = await connection.create_server(refuse, "localhost", 0)
             port = listener.get_port()
@@ -395,3 +425,251 @@ def test_limits_on_channels_and_listeners(gateway):
     log = server.log()
     assert "limits.forwardedChannels" in log.of(CHANNEL_FAILED)[0]["reason"]
     assert "limits.listeners" in answers(log)[-1]["reason"]
+
+
+# Unix sockets.
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A short path: those of sockets may have 107 bytes. The account behind sshproxy may write there."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="forward-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_socket_is_reached_and_every_byte_recorded(gateway, place):
+    server = gateway.start()
+    data, port = os.urandom(MIB).lower(), free_port()
+    path = place / "service"
+    with service(upper, path):
+        path.chmod(0o777)
+        with tunnel(server, "-L", f"{port}:{path}", ready=lambda: listens(port)):
+            assert exchange(connect(port), data) == b"ready\n" + data.upper()
+    (wanted,) = carried(server.log(), DIRECT_SOCKET, data, b"ready\n" + data.upper())
+    assert wanted["Path"] == str(path)
+
+
+def test_a_socket_of_the_server_is_forwarded_and_every_byte_recorded(gateway, place):
+    server = gateway.start()
+    data, path = os.urandom(MIB), place / "taken"
+    with service(upper) as there:
+        with tunnel(server, "-R", f"{path}:127.0.0.1:{there.port}", ready=path.exists):
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert exchange(connect_path(path), data) == b"ready\n" + data.upper()
+        if gateway.backend == "local":
+            until(lambda: not path.exists(), what="the socket is removed")
+    log = server.log()
+    (wanted,) = carried(log, FORWARDED_SOCKET, b"ready\n" + data.upper(), data)
+    assert wanted["Path"] == log.only(SOCKET_FORWARD)["Path"] == str(path)
+
+
+def test_a_file_that_is_there_is_left_alone(gateway, place):
+    server = gateway.start()
+    path = place / "precious"
+    path.write_text("precious")
+    line = server.ssh("-N", "-o", "ExitOnForwardFailure=yes", "-R", f"{path}:127.0.0.1:1")
+    assert subprocess.run(line, capture_output=True, timeout=60).returncode == 255
+    assert path.read_text() == "precious"
+    (answer,) = answers(server.log())
+    assert answer["accepted"] is False
+
+
+# The agent.
+
+
+@pytest.fixture
+def agent(tmp_path):
+    """An agent of the client's user with one key, and the variable that leads to it."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="agent-"))
+    path = folder / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+    until(path.exists, what="the agent")
+    key = keys.generate(tmp_path, "agent_key")
+    variables = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+    subprocess.run(["ssh-add", "-q", str(key.file)], env=variables, check=True, capture_output=True)
+    yield key, variables
+    process.kill()
+    process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_agent(server, agent, command: str, *options: str):
+    _, variables = agent
+    line = [*server.ssh("-A", *options), command]
+    return subprocess.run(line, capture_output=True, timeout=60, env=variables, stdin=subprocess.DEVNULL)
+
+
+AGENT = "auth-agent@openssh.com"
+
+
+def test_the_agent_is_forwarded(gateway, agent):
+    server = gateway.start()
+    done = with_agent(server, agent, "ssh-add -L; echo $SSH_AUTH_SOCK; stat -c %a $(dirname $SSH_AUTH_SOCK)")
+    listed, path, mode = done.stdout.decode().splitlines()
+    assert listed.split()[1] == agent[0].public.split()[1] and mode == "700"
+    log = server.log()
+    asked = log.of(REQUEST_UNKNOWN, 0)
+    assert [m["requestType"] for m in asked] == ["auth-agent-req@openssh.com"]
+    wanted = log.only(NEW_CHANNEL)
+    assert wanted["channelType"] == AGENT
+    assert log.shape(channel=wanted.channel, without=(IO,))[:2] == [NEW_CHANNEL, CHANNEL_OK]
+    assert agent[0].public.split()[0].encode() in log.io(STDIN, wanted.channel)
+    if gateway.backend == "local":
+        until(lambda: not Path(path).parent.exists(), what="the directory is removed")
+
+
+def test_the_agent_is_not_forwarded_unless_it_is_allowed(gateway, agent):
+    server = gateway.start(forwarding={})
+    done = with_agent(server, agent, "echo \"<$SSH_AUTH_SOCK>\"")
+    assert done.stdout == b"<>\n"
+    log = server.log()
+    assert log.only(REQUEST_FAILED)["reason"] == "disabled by `security.forwarding.agentForwardingMode`"
+
+
+def test_the_login_to_a_host_by_the_clients_agent(make_proxy, openssh, agent):
+    key, variables = agent
+    with open(openssh.authorized, "a") as authorized:
+        authorized.write(f"{key.public}\n")
+    settings = {"privateKey": None, "forwardAgent": True}
+    server = make_proxy(openssh, settings, audit=RECORDED).start()
+    done = with_agent(server, agent, "echo in")
+    assert done.stdout == b"in\n", done.stderr
+    log = server.log()
+    wanted = log.only(NEW_CHANNEL)
+    assert wanted["channelType"] == AGENT and wanted.channel == 0
+    # A question for the keys, then for a signature; nothing else is asked of it.
+    assert log.io(STDOUT, 0) and log.io(STDIN, 0)
+
+    done = server.run("echo never")
+    assert done.returncode == 255 and done.stdout == b""
+    log = server.log()
+    assert "the client refused it" in log.only(CHANNEL_FAILED)["reason"]
+    assert "ssh -A" in server.said()
+
+    server.config["users"]["alice"]["authorizedKeys"] = [f"no-agent-forwarding {server.key.public}"]
+    server.stop()
+    server.start()
+    assert with_agent(server, agent, "echo never").returncode == 255
+    assert server.log().of(NEW_CHANNEL) == []
+
+
+# X11.
+
+
+# An X client: says what the account's cookie is for the display, and is let in.
+X_CLIENT = r"""
+import os, socket, struct, subprocess, sys
+listed = subprocess.run(["xauth", "list", os.environ["DISPLAY"]], capture_output=True, check=True)
+cookie = bytes.fromhex(listed.stdout.split()[2].decode())
+name = b"MIT-MAGIC-COOKIE-1"
+pad = lambda text: text + bytes(-len(text) % 4)
+request = struct.pack("<BxHHHHxx", 0x6C, 11, 0, len(name), len(cookie)) + pad(name) + pad(cookie)
+host, _, number = os.environ["DISPLAY"].partition(":")
+connection = socket.create_connection((host, 6000 + int(number.split(".")[0])))
+connection.sendall(request + b"draw something")
+connection.shutdown(socket.SHUT_WR)
+answer = b""
+while piece := connection.recv(4096):
+    answer += piece
+print(os.environ["DISPLAY"], answer.decode())
+"""
+
+
+def test_x11_is_forwarded(gateway, tmp_path):
+    """A display double on the client's side sees what an X client on the server's side draws."""
+    server = gateway.start()
+    drawn = []
+
+    def display(connection):
+        drawn.append(everything(connection))
+        connection.sendall(b"drawn")
+        connection.close()
+
+    program_file = Path(tempfile.mkdtemp(dir="/tmp", prefix="x11-")) / "client.py"
+    program_file.parent.chmod(0o755)
+    program_file.write_text(X_CLIENT)
+    with service_at(display) as number:
+        variables = {**os.environ, "DISPLAY": f"127.0.0.1:{number}", "XAUTHORITY": str(tmp_path / "xauth")}
+        line = [*server.ssh("-Y"), f"{PYTHON} {program_file}"]
+        done = subprocess.run(line, capture_output=True, timeout=60, env=variables, stdin=subprocess.DEVNULL)
+    shutil.rmtree(program_file.parent)
+    shown, answer = done.stdout.decode().split()
+    assert shown.startswith("localhost:1") and answer == "drawn", done.stderr
+    assert len(drawn) == 1 and drawn[0].endswith(b"draw something")
+    log = server.log()
+    asked = log.only(X11_REQUEST)
+    assert asked["authProtocol"] == "MIT-MAGIC-COOKIE-1" and asked["cookie"] == ""
+    wanted = log.only(X11_CHANNEL)
+    assert wanted["OriginatorHost"] in ("127.0.0.1", "::1")
+    assert log.io(STDIN, wanted.channel) == b"drawn"
+    assert log.io(STDOUT, wanted.channel).endswith(b"draw something")
+
+
+@contextmanager
+def service_at(serve):
+    """A display that is free: its number."""
+    for number in range(200, 300):
+        try:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 6000 + number))
+        except OSError:
+            continue
+        running = Service(serve, port=6000 + number)
+        try:
+            yield number
+        finally:
+            running.close()
+        return
+    raise AssertionError("no display is free")
+
+
+def test_x11_is_not_forwarded_unless_it_is_allowed(gateway, tmp_path):
+    server = gateway.start(forwarding={})
+    variables = {**os.environ, "DISPLAY": "127.0.0.1:1", "XAUTHORITY": str(tmp_path / "xauth")}
+    line = [*server.ssh("-Y"), "echo \"<$DISPLAY>\""]
+    done = subprocess.run(line, capture_output=True, timeout=60, env=variables, stdin=subprocess.DEVNULL)
+    assert done.stdout == b"<>\n"
+    log = server.log()
+    assert log.only(REQUEST_FAILED)["reason"] == "disabled by `security.forwarding.x11ForwardingMode`"
+
+
+# Hosts that do what nobody asked for.
+
+
+def test_what_nobody_asked_a_host_for_is_refused_and_recorded(make_proxy, make_fake):
+    """Whatever is allowed: the client has asked for none of it."""
+    refused = []
+
+    async def process(process):
+        connection = process.channel.get_connection()
+        # asyncssh opens forwarded channels for what was asked for only: these are sent as they are.
+        for kind in (b"forwarded-tcpip", b"x11", b"auth-agent@openssh.com", b"nonsense@example"):
+            try:
+                await open_raw(connection, kind)
+            except asyncssh.ChannelOpenError as error:
+                refused.append((kind, error.code))
+        process.stdout.write(b"done\n")
+        process.exit(0)
+
+    fake = make_fake(process=process)
+    server = make_proxy(fake, security={"forwarding": ALL}, audit=RECORDED).start()
+    assert server.run("anything").stdout == b"done\n"
+    assert len(refused) == 4, refused
+    log = server.log()
+    assert [m["channelType"] for m in log.of(CHANNEL_FAILED)] == [kind.decode() for kind, _ in refused]
+    assert {m["reason"] for m in log.of(CHANNEL_FAILED)} == {"nobody asked the host for it"}
+    assert log.only(FORWARDED)["OriginatorHost"] == "203.0.113.9" and log.of(X11_CHANNEL)
+
+
+async def open_raw(connection, kind: bytes):
+    """Opens a channel of any type from a server of asyncssh."""
+    from asyncssh.packet import String, UInt32
+
+    details = {
+        b"forwarded-tcpip": (String("localhost"), UInt32(8080), String("203.0.113.9"), UInt32(1)),
+        b"x11": (String("203.0.113.9"), UInt32(1)),
+    }
+    channel = connection.create_tcp_channel()
+    return await channel._open(kind, *details.get(kind, ()))

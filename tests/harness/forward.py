@@ -13,10 +13,10 @@ from .wait import until
 class Service:
     """Takes connections in threads and gives each to `serve`; a port, or a Unix socket."""
 
-    def __init__(self, serve, path: Path | None = None):
+    def __init__(self, serve, path: Path | None = None, port: int = 0):
         self.serve = serve
         self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        self.socket.bind(str(path) if path else ("127.0.0.1", 0))
+        self.socket.bind(str(path) if path else ("127.0.0.1", port))
         self.socket.listen(64)
         self.port = None if path else self.socket.getsockname()[1]
         self.taken: list = []
