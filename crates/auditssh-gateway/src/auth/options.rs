@@ -91,9 +91,9 @@ impl Options {
                     (may.permit_open.take(), may.permit_listen.take());
                 *may = Restrictions {
                     command,
-                    environment,
                     permit_open,
                     permit_listen,
+                    environment,
                     ..Restrictions::least()
                 };
             }

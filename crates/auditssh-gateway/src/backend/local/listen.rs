@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const UNPRIVILEGED: u16 = 1024;
 
 /// A port, on one or two addresses.
-struct Port {
+struct Bound {
     port: u16,
     sockets: Vec<(TcpListener, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
@@ -37,7 +37,7 @@ impl Forwarder {
         if port != 0 && port < UNPRIVILEGED && !privileged {
             return Err(Refused::new("only root may listen to a port below 1024"));
         }
-        let mut bound = Port {
+        let mut bound = Bound {
             port,
             sockets: Vec::new(),
             room: self.room(),
@@ -95,7 +95,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 #[async_trait]
-impl Listener for Port {
+impl Listener for Bound {
     fn port(&self) -> u16 {
         self.port
     }
@@ -115,7 +115,7 @@ impl Listener for Port {
     }
 }
 
-impl Port {
+impl Bound {
     fn arrival(&self, stream: TcpStream, from: SocketAddr) -> Arrival {
         let room = Arc::clone(&self.room);
         Arrival {

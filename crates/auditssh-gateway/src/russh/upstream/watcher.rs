@@ -32,6 +32,8 @@ pub(crate) struct Watcher {
     ports: Arc<Ports>,
     check: Check,
     channels: usize,
+    /// The type of a channel that the library does not know.
+    unknown: String,
     banners: usize,
 }
 
@@ -41,6 +43,7 @@ impl Watcher {
             ports,
             check,
             channels: 0,
+            unknown: String::new(),
             banners: 0,
         }
     }
@@ -48,7 +51,7 @@ impl Watcher {
     /// A channel is asked for: dropping the handle refuses it.
     async fn refuse(
         &mut self,
-        handle: Option<ChannelOpenHandle>,
+        handle: ChannelOpenHandle,
         kind: &str,
         wanted: Option<Event>,
     ) -> Result<(), Failure> {
@@ -71,7 +74,7 @@ impl Watcher {
         (name, wanted): (&str, Option<Event>),
     ) -> Result<(), Failure> {
         let Some(taker) = self.ports.registry.find(&kind) else {
-            return self.refuse(Some(handle), name, wanted).await;
+            return self.refuse(handle, name, wanted).await;
         };
         let channel = UpstreamChannel::new(channel, &self.ports);
         let channel = Offered(Some((channel, handle)));
@@ -324,7 +327,7 @@ impl Handler for Watcher {
         handle: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Failure> {
-        self.refuse(Some(handle), "session", None).await
+        self.refuse(handle, "session", None).await
     }
 
     async fn server_channel_open_direct_tcpip(
@@ -343,8 +346,7 @@ impl Handler for Watcher {
             originator_host: clipped(originator_address).into(),
             originator_port: originator_port.into(),
         });
-        self.refuse(Some(handle), "direct-tcpip", Some(wanted))
-            .await
+        self.refuse(handle, "direct-tcpip", Some(wanted)).await
     }
 
     async fn server_channel_open_direct_streamlocal(
@@ -358,15 +360,23 @@ impl Handler for Watcher {
             path: clipped(path).into(),
         });
         let kind = "direct-streamlocal@openssh.com";
-        self.refuse(Some(handle), kind, Some(wanted)).await
+        self.refuse(handle, kind, Some(wanted)).await
     }
 
-    /// The library refuses it; one too many ends the connection all the same, at the next.
+    /// Refused below: the library would do it twice.
     async fn should_accept_unknown_server_channel(&mut self, _: ChannelId, kind: &str) -> bool {
-        if self.channels < CHANNELS {
-            let _ = self.refuse(None, kind, None).await;
-        }
-        false
+        self.unknown = clipped(kind);
+        true
+    }
+
+    async fn server_channel_open_unknown(
+        &mut self,
+        _: LibraryChannel,
+        handle: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Failure> {
+        let kind = std::mem::take(&mut self.unknown);
+        self.refuse(handle, &kind, None).await
     }
 
     async fn openssh_ext_host_keys_announced(
