@@ -29,6 +29,7 @@ mod spawn;
 mod tests;
 
 pub use account::AccountError;
+pub(in crate::backend) use modes::decode as decode_modes;
 
 use super::{Backend, Connection, Identity, Refused, Session};
 use account::Account;
