@@ -4,6 +4,7 @@
 mod audit;
 mod auth;
 mod geoip;
+mod kubernetes;
 mod limits;
 mod local;
 mod log;
@@ -28,6 +29,7 @@ use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
+use auditssh_kubernetes::Settings as Kubernetes;
 use auditssh_webhook::Webhooks;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -57,6 +59,7 @@ pub(crate) struct Config {
 pub(crate) enum Backend {
     Local(Local),
     SshProxy(Box<SshProxy>),
+    Kubernetes(Box<Kubernetes>),
 }
 
 /// A configuration as it was read.
@@ -84,9 +87,11 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let sshproxy = sshproxy::check(&raw, &mut report);
-        let (backend, place_separator) = match sshproxy {
-            Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
-            None => (Backend::Local(local), None),
+        let kubernetes = kubernetes::check(&raw, &mut report);
+        let (backend, place_separator) = match (sshproxy, kubernetes) {
+            (Some((settings, separator)), _) => (Backend::SshProxy(Box::new(settings)), separator),
+            (None, Some(settings)) => (Backend::Kubernetes(Box::new(settings)), None),
+            (None, None) => (Backend::Local(local), None),
         };
         let webhooks = auth::check(&raw.auth, &mut report);
         auth::check_config_server(&raw.configserver, &mut report);

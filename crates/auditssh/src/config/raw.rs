@@ -8,6 +8,7 @@ mod auth;
 mod configserver;
 mod geoip;
 mod http;
+mod kubernetes;
 mod limits;
 mod local;
 mod log;
@@ -26,6 +27,7 @@ pub(crate) use auth::{
 pub(crate) use configserver::ConfigServer;
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use http::TlsVersion;
+pub(crate) use kubernetes::{Connection, IN_CLUSTER, Kubernetes, Pod, PodMode, Timeouts};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
@@ -48,7 +50,7 @@ use std::collections::BTreeMap;
 /// `auth`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
 /// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
 /// files.
-/// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `metrics`, `health`, `ssh.listen`,
+/// Changes of `audit`, `backend`, `local`, `sshproxy`, `kubernetes`, `log`, `metrics`, `health`, `ssh.listen`,
 /// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -75,6 +77,8 @@ pub(crate) struct Raw {
     pub(crate) local: Local,
     /// The backend `sshproxy`: programs run on another host, which the gateway reaches by SSH.
     pub(crate) sshproxy: SshProxy,
+    /// The backend `kubernetes`: programs run in pods of a cluster.
+    pub(crate) kubernetes: Kubernetes,
     /// What sessions may do: ContainerSSH's filters. See `docs/security-filters.md`.
     pub(crate) security: Security,
     /// Limits on everything that a client can make grow.
@@ -98,4 +102,6 @@ pub(crate) enum Backend {
     Local,
     /// Programs run on another host, by SSH; see `sshproxy`.
     SshProxy,
+    /// Programs run in pods of a cluster; see `kubernetes`.
+    Kubernetes,
 }

@@ -5,14 +5,17 @@ use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
 use auditssh_gateway::auth::Service;
+use auditssh_gateway::backend::container::Instance;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
+use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
 use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the host keys, or makes one.
@@ -45,17 +48,30 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
         Ok(None) => {}
         Err(error) => found.push(error),
     }
-    found.extend(backend(config.backend).err());
+    found.extend(usable(config.backend).err());
     found
 }
 
-/// What stands behind the server.
+/// Whether the backend could be had. Nothing is changed.
+fn usable(backend: Backend) -> anyhow::Result<()> {
+    match backend {
+        Backend::Kubernetes(settings) => Ok(Kubernetes::check(&settings)?),
+        other => self::backend(other, None).map(drop),
+    }
+}
+
+/// What stands behind the server whose logs are in the directory, if they are kept.
 pub(super) fn backend(
     backend: Backend,
+    directory: Option<&Path>,
 ) -> anyhow::Result<Arc<dyn auditssh_gateway::backend::Backend>> {
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+        Backend::Kubernetes(settings) => {
+            let instance = Instance::open(directory)?;
+            Arc::new(Kubernetes::new(*settings, instance)?)
+        }
     })
 }
 
