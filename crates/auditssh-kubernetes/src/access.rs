@@ -119,6 +119,10 @@ fn explicit(server: &Server) -> Result<Config, AccessError> {
     config.tls_server_name.clone_from(&server.name);
     if let Some(authority) = &server.authority {
         config.root_cert = Some(certificates(authority, "cacertFile")?);
+        if let Pem::File(file) = authority {
+            // Read again now and then: authorities change.
+            config.root_cert_file = Some(file.clone());
+        }
     }
     let user = &mut config.auth_info;
     if let Some((certificate, key)) = &server.certificate {

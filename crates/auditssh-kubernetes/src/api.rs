@@ -89,8 +89,8 @@ impl Api {
         self.ask(request).await.map(|listed: Listed| listed.items)
     }
 
-    /// Deletes a pod; that it is not there is as good. With a `uid`, only the pod that has it.
-    pub(crate) async fn delete(&self, name: &str, uid: Option<String>) -> Result<(), ApiError> {
+    /// Deletes a pod; whether it was there. With a `uid`, only the pod that has it.
+    pub(crate) async fn delete(&self, name: &str, uid: Option<String>) -> Result<bool, ApiError> {
         let params = DeleteParams {
             preconditions: uid.map(|uid| Preconditions {
                 uid: Some(uid),
@@ -100,8 +100,8 @@ impl Api {
         };
         let request = self.pods.delete(name, &params).map_err(ApiError::unbuilt)?;
         match self.send(request).await {
-            Err(error) if error.is(404) || error.is(409) => Ok(()),
-            other => other.map(drop),
+            Err(error) if error.is(404) || error.is(409) => Ok(false),
+            other => other.map(|_| true),
         }
     }
 

@@ -8,6 +8,8 @@
 mod receive;
 mod send;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use send::Order;
 pub(crate) use status::End;

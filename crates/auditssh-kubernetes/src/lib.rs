@@ -23,7 +23,7 @@ mod template;
 
 pub use access::AccessError;
 pub use secrecy::SecretString;
-pub use settings::{Access, MetadataAs, Mode, Pem, Pod, Server, Settings, Timeouts, Token};
+pub use settings::{Access, MetadataAs, Mode, Pem, Pod, Server, Settings, Spec, Timeouts, Token};
 pub use spec::check_spec;
 
 use api::Api;

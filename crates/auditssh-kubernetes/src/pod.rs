@@ -17,6 +17,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// The first pause before something is tried again; it doubles up to [`LONGEST`].
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
+/// How long a pod may come to be whose creation was not answered.
+const DOUBT: Duration = Duration::from_secs(10);
 /// How long one watch is believed.
 const REFRESH: Duration = Duration::from_secs(15);
 
@@ -69,7 +71,10 @@ impl Place {
         match there.unwrap_or(Err(ApiError::TimedOut(limit))) {
             Ok(_) => {}
             Err(error) if error.is(404) && pod.create_missing => {
-                create(shared, api, identity, &name, until).await?;
+                let never = CancellationToken::new();
+                create(shared, api, identity, &name, until, &never)
+                    .await
+                    .map_err(|failed| failed.refused)?;
             }
             Err(error) if error.is(404) => {
                 return Err(Refused::new(format!(
@@ -98,54 +103,91 @@ struct Keeper {
 
 impl Keeper {
     async fn keep(self, ready: oneshot::Sender<Result<(), Refused>>, unwanted: CancellationToken) {
-        let kill = &self.shared.kill;
-        let made = tokio::select! {
-            made = self.make() => Some(made),
-            () = unwanted.cancelled() => None,
-            () = kill.cancelled() => None,
+        // An order to create a pod is not taken back half way: what comes of it is deleted.
+        let until = Instant::now() + self.shared.settings.timeouts.pod_start;
+        let created = self.create(until, &unwanted).await;
+        let certain = created.is_ok();
+        let made = match created {
+            Ok(()) => self.fill(until, &unwanted).await,
+            Err(NotCreated { refused, doubtful }) => {
+                if !doubtful {
+                    let _ = ready.send(Err(refused));
+                    return;
+                }
+                Some(Err(refused))
+            }
         };
         let good = matches!(made, Some(Ok(())));
         let heard = made.is_some_and(|made| ready.send(made).is_ok());
         if good && heard {
-            tokio::select! {
-                () = unwanted.cancelled() => {}
-                () = kill.cancelled() => {}
-            }
+            self.unwanted(&unwanted).await;
         }
-        self.delete().await;
+        self.delete(certain).await;
     }
 
-    async fn make(&self) -> Result<(), Refused> {
-        let until = Instant::now() + self.shared.settings.timeouts.pod_start;
-        create(&self.shared, &self.api, &self.identity, &self.name, until).await?;
-        wait(&self.shared, &self.api, &self.name, until).await?;
-        tracing::info!(
-            connection = self.identity.connection_id,
-            pod = self.name,
-            "a pod is ready"
-        );
-        let files = files::write(&self.shared, &self.api, &self.identity, &self.name);
-        timeout_at(until, files).await.unwrap_or_else(|_| {
-            Err(Refused::new(
-                "the files of the login were not written in time",
-            ))
-        })
+    async fn create(&self, until: Instant, unwanted: &CancellationToken) -> Result<(), NotCreated> {
+        let Self {
+            shared,
+            api,
+            identity,
+            name,
+        } = self;
+        create(shared, api, identity, name, until, unwanted).await
     }
 
-    /// Tries as long as `podStop` allows. What is left then is deleted after the next start.
-    async fn delete(&self) {
+    async fn unwanted(&self, unwanted: &CancellationToken) {
+        tokio::select! {
+            () = unwanted.cancelled() => {}
+            () = self.shared.kill.cancelled() => {}
+        }
+    }
+
+    /// Waits until programs can run in the pod, and writes the files of the login into it; `None`
+    /// if nobody wants it any more.
+    async fn fill(
+        &self,
+        until: Instant,
+        unwanted: &CancellationToken,
+    ) -> Option<Result<(), Refused>> {
+        let (shared, api) = (&self.shared, &self.api);
+        let filling = async {
+            wait(shared, api, &self.name, until).await?;
+            tracing::info!(
+                connection = self.identity.connection_id,
+                pod = self.name,
+                "a pod is ready"
+            );
+            let files = files::write(shared, api, &self.identity, &self.name);
+            let late = |_| {
+                Err(Refused::new(
+                    "the files of the login were not written in time",
+                ))
+            };
+            timeout_at(until, files).await.unwrap_or_else(late)
+        };
+        tokio::select! {
+            filled = filling => Some(filled),
+            () = self.unwanted(unwanted) => None,
+        }
+    }
+
+    /// Tries as long as `podStop` allows. What is left then is deleted after the next start. That a
+    /// pod is not there proves nothing if the answer to its creation was lost.
+    async fn delete(&self, certain: bool) {
         let limit = self.shared.settings.timeouts.pod_stop;
+        let doubtful = Instant::now() + DOUBT.min(limit / 2);
         let trying = async {
             let mut pause = PAUSE;
             loop {
                 match self.api.delete(&self.name, None).await {
-                    Ok(()) => return,
+                    Ok(there) if there || certain || Instant::now() > doubtful => return,
+                    Ok(_) => {}
                     Err(error) => {
                         tracing::debug!(%error, pod = self.name, "a pod is not deleted yet");
-                        sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST);
                     }
                 }
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST);
             }
         };
         if timeout(limit, trying).await.is_err() {
@@ -159,6 +201,13 @@ impl Keeper {
     }
 }
 
+/// Why there is no pod.
+struct NotCreated {
+    refused: Refused,
+    /// There may be one all the same.
+    doubtful: bool,
+}
+
 /// Creates a pod, however often that takes.
 async fn create(
     shared: &Shared,
@@ -166,7 +215,8 @@ async fn create(
     identity: &Identity,
     name: &str,
     until: Instant,
-) -> Result<(), Refused> {
+    unwanted: &CancellationToken,
+) -> Result<(), NotCreated> {
     let settings = &shared.settings.pod;
     let persistent = settings.mode == Mode::Persistent;
     let manifest = template::manifest(
@@ -181,6 +231,7 @@ async fn create(
         },
     );
     let (mut pause, mut again) = (PAUSE, persistent);
+    let mut doubtful = false;
     loop {
         let error = match api.create(&manifest).await {
             Ok(()) => return Ok(()),
@@ -188,11 +239,18 @@ async fn create(
             Err(error) if again && error.is(409) => return Ok(()),
             Err(error) => error,
         };
-        if !error.is_passing() || Instant::now() + pause >= until {
-            return Err(Refused::new(format!("no pod can be created: {error}")));
+        let passing = error.is_passing();
+        doubtful |= passing;
+        let refused = Refused::new(format!("no pod can be created: {error}"));
+        let failed = NotCreated { refused, doubtful };
+        if !passing || Instant::now() + pause >= until {
+            return Err(failed);
         }
         again = true;
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = unwanted.cancelled() => return Err(failed),
+        }
         pause = (pause * 2).min(LONGEST);
     }
 }

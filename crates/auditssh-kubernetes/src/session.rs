@@ -112,6 +112,13 @@ impl PodSession {
         let terminal = self.terminal.as_ref();
         let modes = terminal.map(|terminal| terminal.modes.as_slice());
         let mut wrapped = self.helper().wrap(words, modes);
+        if let Some(Terminal {
+            size: Order::Resize { columns, rows },
+            ..
+        }) = terminal
+        {
+            wrapped.set_size(*columns, *rows);
+        }
         let name = &self.place.name;
         let exec = run::start(shared, api, name, &wrapped.words, terminal.is_some()).await;
         let mut exec = exec.map_err(|error| Refused::new(error.to_string()))?;
@@ -195,6 +202,10 @@ impl Session for PodSession {
             return Err(Refused::new(
                 "variables can't be told without a helper in the image",
             ));
+        }
+        // What runs is `env NAME=VALUE… PROGRAM`: a name must not be taken for an option of it.
+        if name.starts_with(b"-") {
+            return Err(Refused::new("a variable's name begins with `-`"));
         }
         let forced = self.login.identity.restrictions.command.is_some();
         self.environment.accept(forced, name, value)

@@ -4,6 +4,7 @@ use auditssh_gateway::backend::container::{Helper, Programs};
 use secrecy::SecretString;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ pub struct Pod {
     /// Annotations of every pod.
     pub annotations: BTreeMap<String, String>,
     /// The specification, as Kubernetes has it; checked to be one.
-    pub spec: Value,
+    pub spec: Spec,
     /// In which of its containers programs run.
     pub console: usize,
     /// For how long there is a pod.
@@ -103,6 +104,16 @@ pub struct Pod {
     /// Which metadata of the login become variables, labels, annotations: the name that a service
     /// gave it, and the one in the pod.
     pub metadata_as: MetadataAs,
+}
+
+/// The specification of a pod. Values of its variables may be secrets, so `Debug` shows nothing.
+#[derive(Clone)]
+pub struct Spec(pub Value);
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spec")
+    }
 }
 
 /// Metadata of the login that pods are shown.

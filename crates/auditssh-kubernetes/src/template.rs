@@ -64,6 +64,7 @@ pub(crate) fn name(prefix: &str) -> String {
 pub(crate) fn console(pod: &Pod) -> &str {
     let container = pod
         .spec
+        .0
         .get("containers")
         .and_then(|all| all.get(pod.console));
     let name = container.and_then(|container| container.get("name"));
@@ -156,7 +157,7 @@ fn exposed(names: &BTreeMap<String, String>, identity: &Identity) -> BTreeMap<St
 }
 
 fn spec(pod: &Pod, made: &Made<'_>) -> Value {
-    let mut spec = pod.spec.clone();
+    let mut spec = pod.spec.0.clone();
     let Some(fields) = spec.as_object_mut() else {
         return spec;
     };

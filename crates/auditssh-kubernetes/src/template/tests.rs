@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::MetadataAs;
+use crate::settings::{MetadataAs, Spec};
 use auditssh_gateway::auth::{Fact, Facts, Restrictions};
 use std::sync::Arc;
 
@@ -37,14 +37,14 @@ fn pod(mode: Mode) -> Pod {
         generate_name: "ssh-".to_owned(),
         labels: map("app", "guest"),
         annotations: BTreeMap::new(),
-        spec: json!({
+        spec: Spec(json!({
             "containers": [
                 {"name": "side", "image": "s"},
                 {"name": "shell", "image": "i", "env": [
                     {"name": "SET", "value": "template"}, {"name": "KEPT", "value": "$x"},
                 ]},
             ],
-        }),
+        })),
         console: 1,
         mode,
         create_missing: true,

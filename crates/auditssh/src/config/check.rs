@@ -4,6 +4,7 @@
 mod audit;
 mod auth;
 mod geoip;
+#[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod limits;
 mod local;
@@ -29,6 +30,7 @@ use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
+#[cfg(feature = "kubernetes")]
 use auditssh_kubernetes::Settings as Kubernetes;
 use auditssh_webhook::Webhooks;
 use report::Report;
@@ -59,6 +61,7 @@ pub(crate) struct Config {
 pub(crate) enum Backend {
     Local(Local),
     SshProxy(Box<SshProxy>),
+    #[cfg(feature = "kubernetes")]
     Kubernetes(Box<Kubernetes>),
 }
 
@@ -85,14 +88,7 @@ impl Config {
         let limits = limits::check(&raw.limits, &mut report);
         let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
-        let local = local::check(&raw.local, &mut report);
-        let sshproxy = sshproxy::check(&raw, &mut report);
-        let kubernetes = kubernetes::check(&raw, &mut report);
-        let (backend, place_separator) = match (sshproxy, kubernetes) {
-            (Some((settings, separator)), _) => (Backend::SshProxy(Box::new(settings)), separator),
-            (None, Some(settings)) => (Backend::Kubernetes(Box::new(settings)), None),
-            (None, None) => (Backend::Local(local), None),
-        };
+        let (backend, place_separator) = backend(&raw, &mut report);
         let webhooks = auth::check(&raw.auth, &mut report);
         auth::check_config_server(&raw.configserver, &mut report);
         let users = users::check(&raw, &mut report);
@@ -121,6 +117,35 @@ impl Config {
             shown,
         })
     }
+}
+
+/// The backend, and what divides login names. Blocks of others are checked as well.
+fn backend(raw: &Raw, report: &mut Report) -> (Backend, Option<char>) {
+    let local = local::check(&raw.local, report);
+    let sshproxy = sshproxy::check(raw, report);
+    if let Some(settings) = kubernetes(raw, report) {
+        return (settings, None);
+    }
+    match sshproxy {
+        Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
+        None => (Backend::Local(local), None),
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+fn kubernetes(raw: &Raw, report: &mut Report) -> Option<Backend> {
+    kubernetes::check(raw, report).map(|settings| Backend::Kubernetes(Box::new(settings)))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn kubernetes(raw: &Raw, report: &mut Report) -> Option<Backend> {
+    if raw.backend.value == super::raw::Backend::Kubernetes {
+        report.fault(
+            &raw.backend,
+            "`backend` is kubernetes, without which this program was built",
+        );
+    }
+    None
 }
 
 #[cfg(test)]

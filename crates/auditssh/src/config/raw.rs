@@ -27,7 +27,9 @@ pub(crate) use auth::{
 pub(crate) use configserver::ConfigServer;
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use http::TlsVersion;
-pub(crate) use kubernetes::{Connection, IN_CLUSTER, Kubernetes, Pod, PodMode, Timeouts};
+pub(crate) use kubernetes::Kubernetes;
+#[cfg(feature = "kubernetes")]
+pub(crate) use kubernetes::{Connection, IN_CLUSTER, Pod, PodMode, Timeouts};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};

@@ -5,12 +5,14 @@ use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
 use auditssh_gateway::auth::Service;
+#[cfg(feature = "kubernetes")]
 use auditssh_gateway::backend::container::Instance;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
+#[cfg(feature = "kubernetes")]
 use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
 use auditssh_webhook::Webhooks;
@@ -55,6 +57,7 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
 /// Whether the backend could be had. Nothing is changed.
 fn usable(backend: Backend) -> anyhow::Result<()> {
     match backend {
+        #[cfg(feature = "kubernetes")]
         Backend::Kubernetes(settings) => Ok(Kubernetes::check(&settings)?),
         other => self::backend(other, None).map(drop),
     }
@@ -68,6 +71,7 @@ pub(super) fn backend(
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+        #[cfg(feature = "kubernetes")]
         Backend::Kubernetes(settings) => {
             let instance = Instance::open(directory)?;
             Arc::new(Kubernetes::new(*settings, instance)?)

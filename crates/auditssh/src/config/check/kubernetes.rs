@@ -7,7 +7,7 @@ use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::raw::{Backend, Kubernetes, Pod, PodMode, Raw, Timeouts};
 use auditssh_gateway::backend::container::{Helper, Programs, idle_command, idle_command_of};
-use auditssh_kubernetes::{self as backend, MetadataAs, Mode, Settings};
+use auditssh_kubernetes::{self as backend, MetadataAs, Mode, Settings, Spec};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ fn pod(block: &Kubernetes, is_backend: bool, report: &mut Report) -> backend::Po
         generate_name: metadata.generate_name.value.clone(),
         labels: metadata.labels.clone(),
         annotations: metadata.annotations.clone(),
-        spec: spec(pod, report),
+        spec: Spec(spec(pod, report)),
         console: pod.console_container_number.value,
         mode: match pod.mode {
             PodMode::Connection => Mode::Connection,
