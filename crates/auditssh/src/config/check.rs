@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod docker;
 mod geoip;
 mod limits;
 mod local;
@@ -22,6 +23,7 @@ pub(crate) use ssh::{HostKeys, Ssh};
 use super::error::{ConfigError, Fault};
 use super::raw::{Log, Raw};
 use super::read::read;
+use auditssh_docker::Settings as Docker;
 use auditssh_gateway::Limits;
 use auditssh_gateway::auth::Users;
 use auditssh_gateway::backend::local::Settings as Local;
@@ -57,6 +59,7 @@ pub(crate) struct Config {
 pub(crate) enum Backend {
     Local(Local),
     SshProxy(Box<SshProxy>),
+    Docker(Box<Docker>),
 }
 
 /// A configuration as it was read.
@@ -84,9 +87,12 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let local = local::check(&raw.local, &mut report);
         let sshproxy = sshproxy::check(&raw, &mut report);
-        let (backend, place_separator) = match sshproxy {
-            Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
-            None => (Backend::Local(local), None),
+        let directory = audit.as_ref().map(|audit| audit.directory.path.clone());
+        let docker = docker::check(&raw, directory, &mut report);
+        let (backend, place_separator) = match (sshproxy, docker) {
+            (Some((settings, separator)), _) => (Backend::SshProxy(Box::new(settings)), separator),
+            (_, Some(settings)) => (Backend::Docker(Box::new(settings)), None),
+            (None, None) => (Backend::Local(local), None),
         };
         let webhooks = auth::check(&raw.auth, &mut report);
         auth::check_config_server(&raw.configserver, &mut report);

@@ -4,6 +4,7 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_docker::Docker;
 use auditssh_gateway::auth::Service;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
@@ -56,6 +57,7 @@ pub(super) fn backend(
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+        Backend::Docker(settings) => Arc::new(Docker::new(*settings)?),
     })
 }
 
