@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import program, s3  # noqa: E402
+from harness import docker, program, s3  # noqa: E402
 from harness.faults import Proxy  # noqa: E402
 from harness.kubernetes import Cluster  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
@@ -124,6 +124,34 @@ def make_pods(make_server):
     def make(cluster, settings=None, **changes):
         block = cluster.settings(**(settings or {}))
         return make_server(backend="kubernetes", local=None, kubernetes=block, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dockerd():
+    """A Docker engine for all tests."""
+    engine = docker.Docker()
+    yield engine
+    engine.remove()
+
+
+@pytest.fixture(scope="session")
+def podman():
+    """A Podman for all tests."""
+    engine = docker.Podman()
+    yield engine
+    engine.remove()
+
+
+@pytest.fixture
+def make_docker(make_server):
+    """Makes servers (not yet started) whose programs run in containers of an engine."""
+
+    def make(engine, execution=None, **changes) -> Server:
+        block = engine.settings(**(execution or {}))
+        block |= changes.pop("docker", {})
+        return make_server(backend="docker", local=None, docker=block, **changes)
 
     return make
 

@@ -32,7 +32,7 @@ use auditssh_gateway::backend::container::Instance;
 use auditssh_gateway::backend::{Backend, Connection, Identity, Refused, Session, local};
 use place::Places;
 use session::PodSession;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use template::Owner;
 use tokio::sync::OnceCell;
@@ -47,7 +47,7 @@ pub struct Kubernetes {
 /// What all connections share.
 struct Shared {
     settings: Settings,
-    instance: Instance,
+    instance: OnceLock<Instance>,
     /// The pod that the gateway itself runs in.
     owner: Option<Owner>,
     api: OnceCell<Arc<Api>>,
@@ -60,12 +60,12 @@ struct Shared {
 
 impl Kubernetes {
     /// Looks whether what the settings name can be read; the API server is not asked. Blocks.
-    pub fn new(settings: Settings, instance: Instance) -> Result<Self, AccessError> {
+    pub fn new(settings: Settings) -> Result<Self, AccessError> {
         access::config(&settings.access, settings.timeouts.http)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
-                instance,
+                instance: OnceLock::new(),
                 owner: Owner::of_environment(),
                 api: OnceCell::new(),
                 tasks: TaskTracker::new(),
@@ -74,14 +74,15 @@ impl Kubernetes {
             }),
         })
     }
-
-    /// Whether the settings can be used, as far as that can be told without the API server. Blocks.
-    pub fn check(settings: &Settings) -> Result<(), AccessError> {
-        access::config(&settings.access, settings.timeouts.http).map(drop)
-    }
 }
 
 impl Shared {
+    /// Which gateway this is.
+    fn instance(&self) -> Result<&Instance, Refused> {
+        let instance = self.instance.get();
+        instance.ok_or_else(|| Refused::new("the backend has not begun"))
+    }
+
     /// The way to the API server, made when it is first needed.
     async fn api(&self) -> Result<Arc<Api>, Refused> {
         let made = self.api.get_or_try_init(|| async {
@@ -105,8 +106,23 @@ impl Backend for Kubernetes {
     }
 
     async fn begin(&self) {
-        let shared = Arc::clone(&self.shared);
-        self.shared.tasks.spawn(remains::delete(shared));
+        let directory = self.shared.settings.directory.clone();
+        let opened = tokio::task::spawn_blocking(move || Instance::open(directory.as_deref()));
+        let instance = match opened.await {
+            Ok(Ok(instance)) => instance,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "pods that a killed run leaves behind are not deleted");
+                let Ok(instance) = Instance::open(None) else {
+                    return;
+                };
+                instance
+            }
+            Err(_) => return,
+        };
+        if self.shared.instance.set(instance).is_ok() {
+            let shared = Arc::clone(&self.shared);
+            self.shared.tasks.spawn(remains::delete(shared));
+        }
     }
 
     fn kill(&self) {

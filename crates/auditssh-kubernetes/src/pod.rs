@@ -218,13 +218,17 @@ async fn create(
     unwanted: &CancellationToken,
 ) -> Result<(), NotCreated> {
     let settings = &shared.settings.pod;
+    let instance = shared.instance().map_err(|refused| NotCreated {
+        refused,
+        doubtful: false,
+    })?;
     let persistent = settings.mode == Mode::Persistent;
     let manifest = template::manifest(
         settings,
         name,
         &Made {
             identity,
-            instance: &shared.instance,
+            instance,
             owner: shared.owner.as_ref(),
             namespace: api.namespace(),
             idle_command: &shared.settings.idle_command,

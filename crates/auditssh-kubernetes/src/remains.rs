@@ -37,7 +37,9 @@ pub(crate) async fn delete(shared: Arc<Shared>) {
 }
 
 async fn all(shared: &Shared, api: &Api) -> Result<(), ApiError> {
-    let instance = &shared.instance;
+    let Some(instance) = shared.instance.get() else {
+        return Ok(());
+    };
     let found = api
         .list(&format!("{INSTANCE_LABEL}={}", instance.id()))
         .await?;

@@ -21,6 +21,8 @@ pub struct Settings {
     pub pod: Pod,
     /// How long each thing may take.
     pub timeouts: Timeouts,
+    /// The directory of the logs, by which the gateway knows its own pods again after a start.
+    pub directory: Option<PathBuf>,
     /// `pod.idleCommand`: what keeps a pod; if empty, what its image or specification says.
     pub idle_command: Vec<String>,
     /// `pod.shellCommand`, `pod.subsystems`.

@@ -1,7 +1,19 @@
 //! Keys and words of ContainerSSH's configuration that are not ours, and what to write instead.
 
 /// By the whole path of the key.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 11] = [
+    (
+        "dockerrun",
+        "write `backend: docker` and `docker: {connection: {host: …}, execution: {container: …}}`",
+    ),
+    (
+        "docker.execution.auth.auth",
+        "write `username` and `password` in its place",
+    ),
+    (
+        "docker.execution.auth.email",
+        "no registry asks for it; remove this key",
+    ),
     ("listen", "write `ssh: {listen: …}`"),
     ("ssh.ciphers", ALGORITHMS),
     ("ssh.kex", ALGORITHMS),
@@ -29,7 +41,8 @@ const ALGORITHMS: &str =
     "which algorithms are offered is fixed, and none of them is weak; remove this key";
 
 /// By the whole path of the key and the word that stands there.
-const WORDS: [(&str, &str, &str); 9] = [
+const WORDS: [(&str, &str, &str); 10] = [
+    ("backend", "dockerrun", "docker"),
     ("backend", "kuberun", "kubernetes"),
     ("log.level", "0", "error"),
     ("log.level", "1", "error"),

@@ -31,8 +31,8 @@ impl Environment {
             let name = name.escape_ascii();
             Err(Refused::new(format!("the variable `{name}` {why}")))
         };
-        let harmless = |pattern: &&str| glob(pattern.as_bytes(), name);
-        if forced && !HARMLESS.iter().any(|pattern| harmless(&pattern)) {
+        let harmless = |pattern: &str| glob(pattern.as_bytes(), name);
+        if forced && !HARMLESS.iter().any(|pattern| harmless(pattern)) {
             return unfit("can't be set beside a command that is forced");
         }
         let (Ok(name_text), Ok(value)) = (std::str::from_utf8(name), std::str::from_utf8(value))

@@ -17,6 +17,8 @@ const MODES: usize = 4;
 /// Signals the group of a process, as sshd does; a program that is no leader of one is signalled
 /// alone.
 const SIGNAL: &str = r#"kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2""#;
+/// Signals one process: of the first one of a container, the group would be everybody.
+const SIGNAL_ALONE: &str = r#"kill -s "$1" "$2""#;
 
 /// The signals that a client may send (RFC 4254, 6.9).
 const SIGNALS: [&str; 13] = [
@@ -65,9 +67,10 @@ impl Helper {
 
     /// What is to be run in the container to signal a program; `None` if that can't be done.
     pub fn signal(&self, name: &str, pid: u32) -> Option<Vec<String>> {
+        let script = if pid <= 1 { SIGNAL_ALONE } else { SIGNAL };
         let pid = pid.to_string();
         let words = match self {
-            Self::Shell => vec![SHELL, "-c", SIGNAL, "sh", name, &pid],
+            Self::Shell => vec![SHELL, "-c", script, "sh", name, &pid],
             Self::Agent(path) => vec![path, "signal", "--pid", &pid, "--signal", name],
             Self::None => return None,
         };
@@ -157,6 +160,8 @@ mod tests {
             words,
             ["/agent", "signal", "--pid", "7", "--signal", "TERM"]
         );
+        assert!(Helper::Shell.signal("HUP", 7).unwrap()[2].contains("-$2"));
+        assert!(!Helper::Shell.signal("HUP", 1).unwrap()[2].contains("-$2"));
         assert_eq!(Helper::None.wrap(line(&["ls"]), None).words, ["ls"]);
         assert_eq!(Helper::None.signal("TERM", 7), None);
         assert!(is_signal("TERM") && !is_signal("SIGTERM") && !is_signal("9"));

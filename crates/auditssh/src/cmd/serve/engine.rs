@@ -47,12 +47,9 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         // Asked before the server raises it.
         local.open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     }
+    let backend = parts::backend(backend)?;
     let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
     let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
-    let directory = config
-        .audit
-        .as_ref()
-        .map(|audit| audit.directory.path.clone());
     let archive = match config.audit {
         None => Archive::none(),
         Some(audit) => match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
@@ -60,7 +57,6 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             Err(error) => return refused(error),
         },
     };
-    let backend = parts::backend(backend, directory.as_deref())?;
     let known = host_keys.first().cloned();
     let settings = parts::gateway(
         config.ssh,

@@ -4,9 +4,8 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_docker::Docker;
 use auditssh_gateway::auth::Service;
-#[cfg(feature = "kubernetes")]
-use auditssh_gateway::backend::container::Instance;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
@@ -17,7 +16,6 @@ use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
 use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the host keys, or makes one.
@@ -50,32 +48,20 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
         Ok(None) => {}
         Err(error) => found.push(error),
     }
-    found.extend(usable(config.backend).err());
+    found.extend(backend(config.backend).err());
     found
 }
 
-/// Whether the backend could be had. Nothing is changed.
-fn usable(backend: Backend) -> anyhow::Result<()> {
-    match backend {
-        #[cfg(feature = "kubernetes")]
-        Backend::Kubernetes(settings) => Ok(Kubernetes::check(&settings)?),
-        other => self::backend(other, None).map(drop),
-    }
-}
-
-/// What stands behind the server whose logs are in the directory, if they are kept.
+/// What stands behind the server.
 pub(super) fn backend(
     backend: Backend,
-    directory: Option<&Path>,
 ) -> anyhow::Result<Arc<dyn auditssh_gateway::backend::Backend>> {
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+        Backend::Docker(settings) => Arc::new(Docker::new(*settings)?),
         #[cfg(feature = "kubernetes")]
-        Backend::Kubernetes(settings) => {
-            let instance = Instance::open(directory)?;
-            Arc::new(Kubernetes::new(*settings, instance)?)
-        }
+        Backend::Kubernetes(settings) => Arc::new(Kubernetes::new(*settings)?),
     })
 }
 

@@ -9,13 +9,20 @@ use crate::config::raw::{Backend, Kubernetes, Pod, PodMode, Raw, Timeouts};
 use auditssh_gateway::backend::container::{Helper, Programs, idle_command, idle_command_of};
 use auditssh_kubernetes::{self as backend, MetadataAs, Mode, Settings, Spec};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::time::Duration;
 
+/// Where ContainerSSH's images have the agent.
+const AGENT: &str = "/usr/bin/containerssh-agent";
 /// What is left of `limits.backendOpen` to tell why a pod was not ready in time.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// The backend; `None` unless it is the backend. What is wrong with it is reported in any case.
-pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Settings> {
+pub(super) fn check(
+    raw: &Raw,
+    directory: Option<PathBuf>,
+    report: &mut Report,
+) -> Option<Settings> {
     let block = &raw.kubernetes;
     let is_backend = raw.backend.value == Backend::Kubernetes;
     let access = connection::check(&block.connection, is_backend, report);
@@ -43,6 +50,7 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Settings> {
         helper,
         pod,
         timeouts,
+        directory,
     })
 }
 
@@ -59,13 +67,16 @@ fn helper(pod: &Pod, report: &mut Report) -> Helper {
             report.fault(&pod.subsystems, message);
         }
     }
-    let Some(path) = pod.agent_path.as_ref().filter(|_| !pod.disable_agent) else {
-        return Helper::Shell;
-    };
-    if !path.value.starts_with('/') {
+    let path = pod.agent_path.as_ref();
+    if let Some(path) = path.filter(|path| !path.value.starts_with('/')) {
         report.fault(path, "`agentPath` must be an absolute path in the image");
     }
-    Helper::Agent(path.value.clone())
+    match (&pod.disable_agent, path) {
+        (Some(At { value: true, .. }), _) => Helper::None,
+        (_, Some(path)) => Helper::Agent(path.value.clone()),
+        (Some(_), None) => Helper::Agent(AGENT.to_owned()),
+        (None, None) => Helper::Shell,
+    }
 }
 
 fn idle(pod: &Pod, helper: &Helper) -> Vec<String> {

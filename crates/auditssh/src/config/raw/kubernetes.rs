@@ -115,11 +115,13 @@ pub(crate) struct Pod {
     pub(crate) shell_command: At<Vec<String>>,
     /// The programs behind subsystems: a map from a subsystem's name to a command line.
     pub(crate) subsystems: At<BTreeMap<String, String>>,
-    /// Where ContainerSSH's agent is in the image. Without the key `/bin/sh` does what the agent would
-    /// do, which every image has that has a shell.
+    /// The path of ContainerSSH's agent in the image, which then starts and signals programs. Without
+    /// it, `/bin/sh` of the image does that.
     pub(crate) agent_path: Option<At<String>>,
-    /// Do without the agent, whatever `agentPath` says.
-    pub(crate) disable_agent: bool,
+    /// `true`: nothing helps in the image. Programs are started as they are: they can't be signalled,
+    /// are told no variables but those of the pod, and run on after their channel until the pod ends.
+    /// `false`: the agent helps, at `/usr/bin/containerssh-agent` if `agentPath` does not say where.
+    pub(crate) disable_agent: Option<At<bool>>,
     /// For how long there is a pod.
     pub(crate) mode: PodMode,
     /// With `mode: persistent`, create the pod of `metadata.name` if it is not there.
@@ -147,7 +149,7 @@ impl Default for Pod {
                 "/usr/lib/openssh/sftp-server".into(),
             )])),
             agent_path: None,
-            disable_agent: false,
+            disable_agent: None,
             mode: PodMode::default(),
             create_missing_pods: At::unplaced(false),
             expose_auth_metadata_as_env: At::default(),
