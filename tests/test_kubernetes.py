@@ -209,8 +209,10 @@ def test_a_pod_that_no_node_takes(make_pods, cluster):
 
 
 def test_a_pod_that_ends_at_once(make_pods, cluster):
-    server = make_pods(cluster, {"pod": {"idleCommand": ["/bin/sh", "-c", "exit 3"]}}).start()
-    refused(server, "it has ended (Failed)", "ended with 3")
+    container = {"name": "shell", "image": "img", "imageID": "", "ready": False, "restartCount": 0}
+    container["state"] = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    cluster.new_status = {"phase": "Failed", "containerStatuses": [container]}
+    refused(make_pods(cluster).start(), "it has ended (Failed)", "ended with 3")
     gone(cluster)
 
 
@@ -386,6 +388,7 @@ def test_the_container_that_is_named(make_pods, cluster):
 
 def test_no_secret_is_printed(server, cluster):
     assert server.run("true").returncode == 0
+    assert server.log().of(EXEC)
     cluster.token = "another"
     refused(server, "the token or the certificate")
     assert TOKEN not in server.said()

@@ -150,13 +150,13 @@ class Cluster:
                 web.get(base + "/{name}/exec", self.answer(self.exec)),
             ]
         )
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0)
         await runner.setup()
         self.runner = runner
         await self.bind(0)
 
     async def bind(self, port: int) -> None:
-        site = web.TCPSite(self.runner, "127.0.0.1", port, ssl_context=self.context, shutdown_timeout=0)
+        site = web.TCPSite(self.runner, "127.0.0.1", port, ssl_context=self.context)
         await site.start()
         self.site = site
         self.port = site._server.sockets[0].getsockname()[1]
@@ -173,10 +173,11 @@ class Cluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     async def end(self) -> None:
-        await self.close_sockets()
+        self.deaf = False
+        self.cut_all()
         for pod in self.history:
             pod.kill()
-        await self.site.stop()
+        await self.runner.cleanup()
 
     def away(self) -> None:
         """The API server ends; pods and what runs in them stay."""
@@ -184,13 +185,18 @@ class Cluster:
 
         async def leave():
             await self.site.stop()
-            await self.close_sockets()
+            self.cut_all()
 
         self.call(leave())
         assert self.port == port
 
     def back(self) -> None:
         self.call(self.bind(self.port))
+
+    def cut_all(self) -> None:
+        for connection in list(self.runner.server.connections):
+            if connection.transport:
+                connection.transport.abort()
 
     async def close_sockets(self) -> None:
         for socket in list(self.sockets):
@@ -255,8 +261,8 @@ class Cluster:
             if request.query.get("watch"):
                 kind = "watch"
             self.asked.append((kind, path, request.query_string))
-            if self.deaf:
-                await asyncio.sleep(3600)
+            while self.deaf:
+                await asyncio.sleep(0.05)
             if not self.is_known(request):
                 return self.refusal(failure(401, "Unauthorized", "Unauthorized"))
             if kind in self.always:

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::oneshot;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 pub(super) struct Receiver<S> {
@@ -58,6 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
                     return Err("it was closed before the program's end was told".to_owned());
                 }
                 Some(Ok(_)) => {}
+                Some(Err(Error::Io(_))) => return Err("it was cut".to_owned()),
                 Some(Err(error)) => return Err(error.to_string()),
             }
         }
