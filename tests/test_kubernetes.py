@@ -154,7 +154,8 @@ def test_former_pods_are_deleted_when_the_api_is_back(make_pods, cluster):
     gone(cluster)
 
 
-def test_a_server_that_ends_leaves_no_pod(server, cluster):
+def test_a_server_that_ends_leaves_no_pod(make_pods, cluster):
+    server = make_pods(cluster, limits={"shutdownGrace": "0s"}).start()
     process, pid = holding(server)
     assert server.stop() == 0
     process.wait(30)
@@ -369,6 +370,45 @@ def test_a_forced_command(make_pods, cluster):
     done = server.run("ls 'a b'", "-o", "SetEnv=LC_A=b LD_PRELOAD=/x")
     assert done.stdout.decode() == "forced\nls 'a b'\nit's\n"
     assert server.log().of(REQUEST_FAILED)
+
+
+AGENT = r"""#!/bin/sh
+case $1 in
+    console) shift 3
+        for shift in 0 8 16 24; do printf "\\$(printf %o $(($$ >> shift & 255)))"; done
+        exec "$@" ;;
+    signal) kill -s "$5" "$3" ;;
+    wait-signal) while :; do sleep 1; done ;;
+esac
+"""
+
+
+def test_an_image_with_the_agent(make_pods, cluster):
+    """It tells the process id in four bytes, of which a terminal makes five if one is a line feed."""
+    agent = cluster.home / "agent"
+    agent.write_text(AGENT)
+    agent.chmod(0o755)
+    server = make_pods(cluster, {"pod": {"agentPath": str(agent)}}).start()
+    done = server.run("echo out; echo err >&2; exit 4")
+    assert (done.returncode, done.stdout, done.stderr) == (4, b"out\n", b"err\n")
+    with shared(server) as master:
+        process = master.start("trap '' HUP; echo $$; while :; do sleep 1; done", stdout=subprocess.PIPE)
+        pid = int(process.stdout.readline())
+        process.kill()
+        until(lambda: not alive(pid), what="the program is ended")
+        master.end()
+    person = Terminal(server, rows=20, columns=70)
+    person.prompt()
+    person.types("exit 3\r")
+    assert person.end() == 3
+    assert all(command[0] == str(agent) for pod in cluster.history for command in pod.ran)
+
+
+def test_an_image_with_nothing_that_helps(make_pods, cluster):
+    server = make_pods(cluster, {"pod": {"disableAgent": True}}).start()
+    assert server.run("/bin/echo a b", "-o", "SetEnv=LC_A=x").stdout == b"a b\n"
+    assert server.log().of(REQUEST_FAILED)
+    assert cluster.history[0].ran == [["/bin/echo", "a", "b"]]
 
 
 def test_the_container_that_is_named(make_pods, cluster):

@@ -178,6 +178,8 @@ class Cluster:
         for pod in self.history:
             pod.kill()
         await self.runner.cleanup()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
 
     def away(self) -> None:
         """The API server ends; pods and what runs in them stay."""

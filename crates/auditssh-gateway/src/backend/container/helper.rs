@@ -2,6 +2,7 @@
 //! known: signals are sent to it by a second program in the container.
 
 use super::modes;
+use std::fmt::Write as _;
 
 /// The shell that images have.
 pub const SHELL: &str = "/bin/sh";
@@ -88,7 +89,7 @@ impl Wrapped {
             && columns > 0
             && rows > 0
         {
-            modes.push_str(&format!(" rows:{rows} cols:{columns}"));
+            let _ = write!(modes, " rows:{rows} cols:{columns}");
         }
     }
 }
