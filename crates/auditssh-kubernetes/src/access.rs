@@ -74,9 +74,9 @@ fn kubeconfig(file: &Path, context: Option<String>) -> Result<Config, AccessErro
     };
     // Once by ourselves: what is wrong with a file is told without any of its content.
     read(file)?;
-    let content = Kubeconfig::read_from(file)
+    let parsed = Kubeconfig::read_from(file)
         .map_err(|_| unusable("it is not a file of kubectl's form (kind: Config)".to_owned()))?;
-    let mut clusters = content.clusters.iter();
+    let mut clusters = parsed.clusters.iter();
     if clusters.any(|named| matches!(&named.cluster, Some(one) if one.proxy_url.is_some())) {
         return Err(unusable(
             "`proxy-url` is set, which is not supported; remove it".to_owned(),
@@ -86,7 +86,7 @@ fn kubeconfig(file: &Path, context: Option<String>) -> Result<Config, AccessErro
         context,
         ..KubeConfigOptions::default()
     };
-    let made = Config::from_custom_kubeconfig(content, &options).now_or_never();
+    let made = Config::from_custom_kubeconfig(parsed, &options).now_or_never();
     let mut config = match made {
         Some(Ok(config)) => config,
         Some(Err(error)) => return Err(unusable(error.to_string())),

@@ -107,7 +107,7 @@ impl Exec {
         let (stdin, input) = duplex(BUFFER);
         let (stdout, output) = duplex(BUFFER);
         let (stderr, errors) = duplex(BUFFER);
-        let (orders, received) = mpsc::channel(ORDERS);
+        let (orders, ordered) = mpsc::channel(ORDERS);
         let (told, end) = oneshot::channel();
         let pulse = Arc::new(Pulse::default());
         let open = kill.child_token();
@@ -132,7 +132,7 @@ impl Exec {
                 () = closed.cancelled() => {}
             }
         });
-        tasks.spawn(sender.run(input, received, lost, open.clone()));
+        tasks.spawn(sender.run(input, ordered, lost, open.clone()));
         Self {
             stdin,
             stdout,

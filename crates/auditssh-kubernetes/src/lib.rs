@@ -11,6 +11,8 @@ mod api;
 mod exec;
 mod files;
 mod limiter;
+#[cfg(test)]
+mod manifests;
 mod place;
 mod pod;
 mod remains;

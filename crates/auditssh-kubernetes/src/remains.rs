@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 /// The first pause before another try; it doubles up to [`LONGEST`].
 const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Deletes them, however long the API server can't be reached. Pods of other gateways bear another
 /// id and are not touched.

@@ -43,9 +43,8 @@ async fn say(far: &mut Socket, bytes: &[u8]) {
 
 async fn hear(far: &mut Socket) -> Vec<u8> {
     loop {
-        match far.next().await.unwrap().unwrap() {
-            Message::Binary(bytes) => return bytes.into(),
-            _ => {}
+        if let Message::Binary(bytes) = far.next().await.unwrap().unwrap() {
+            return bytes.into();
         }
     }
 }
@@ -168,7 +167,7 @@ async fn an_api_that_falls_silent_is_given_up() {
     } = pair(true, false).await;
     // Input that the program does not take excuses silence: nobody reads what is behind it.
     exec.stdin.write_all(b"in").await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(300)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(5)).await;
     assert!(exec.end.try_recv().is_err());
     // It reads again, and answers all that was asked meanwhile.
     let answered = tokio::time::timeout(std::time::Duration::from_secs(1), async {
@@ -177,6 +176,6 @@ async fn an_api_that_falls_silent_is_given_up() {
     let _ = answered.await;
     tokio::time::sleep(std::time::Duration::from_secs(10)).await;
     assert!(exec.end.try_recv().is_err());
-    tokio::time::sleep(std::time::Duration::from_secs(300)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(5)).await;
     assert!(matches!(exec.end.try_recv(), Ok(End::Lost(_))));
 }

@@ -62,14 +62,14 @@ fn made(mode: Mode) -> Value {
         name: "gateway-0".to_owned(),
         uid: "u".to_owned(),
     };
-    let made = Made {
+    let whose = Made {
         identity: &identity(),
         instance: &Instance::open(None).unwrap(),
         owner: Some(&owner),
         namespace: "guests",
         idle_command: &["/idle".to_owned()],
     };
-    manifest(&pod(mode), "ssh-1", &made)
+    manifest(&pod(mode), "ssh-1", &whose)
 }
 
 #[test]
