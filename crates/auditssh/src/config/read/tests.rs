@@ -44,8 +44,8 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
             "3:5: `audit.intercept.stdin`: unknown value `echo`; did you mean `echoed`?",
         ),
         (
-            "backend: docker\n",
-            "1:10: `backend`: unknown value `docker`; known here: local, sshproxy",
+            "backend: container\n",
+            "1:10: `backend`: unknown value `container`; known here: local, sshproxy, docker",
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");
