@@ -23,23 +23,23 @@ const CUT: Duration = Duration::from_secs(5);
 /// Longer than any connection lasts.
 const FAR: Duration = Duration::from_hours(24 * 365 * 10);
 
-/// Serves one connection whose log is begun; returns when the log is closed.
+/// Serves one connection, between its remote and its local end, whose log is begun; returns when
+/// the log is closed.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     tcp: TcpStream,
-    remote: SocketAddr,
+    ends: (SocketAddr, SocketAddr),
     recorder: Recorder,
     pass: Pass,
     accepted: Instant,
 ) {
-    let local = tcp.local_addr().unwrap_or(remote);
     let agreed = shared.terms.now();
     let link = Link::new(
         recorder,
         Line::new(tcp),
         Arc::clone(&agreed.settings),
         Arc::clone(&shared.counters),
-        (remote, local),
+        ends,
     );
     link.origin.served.add();
     // In a task of its own, so that a panic leaves the log to be closed here.

@@ -22,6 +22,8 @@ pub struct Counters {
     pub refused_unauthenticated: Counter,
     /// Connections refused by `limits.connections`.
     pub refused_connections: Counter,
+    /// Connections of balancers refused since they did not tell whose they are.
+    pub refused_unintroduced: Counter,
     /// Connections refused since no log could be begun.
     pub refused_unrecorded: Counter,
     /// Times that accepting failed, mostly for want of file descriptors.

@@ -22,5 +22,5 @@ pub use self::russh::NOISE;
 pub use counters::{Attempts, Counter, Counters, Method, Origin, Origins};
 pub use hostkey::{HostKey, HostKeyError};
 pub use mark::connection as connection_of_task;
-pub use server::{ServeError, Server, Terms};
+pub use server::{Balancers, ServeError, Server, Terms};
 pub use settings::{Limits, Settings};

@@ -1,10 +1,12 @@
 //! Accepting connections, within limits.
 
 mod accept;
+mod balancer;
 mod gate;
 mod refusal;
 mod terms;
 
+pub use balancer::Balancers;
 pub(crate) use gate::Pass;
 pub(crate) use terms::Agreed;
 pub use terms::Terms;
@@ -100,6 +102,7 @@ struct Notices {
     gate: Notice,
     connections: Notice,
     log: Notice,
+    balancer: Notice,
     accept: Notice,
 }
 

@@ -4,6 +4,7 @@ use crate::HostKey;
 use crate::auth::Service;
 use crate::geoip::Countries;
 use crate::security::Security;
+use crate::server::Balancers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
+    /// Who tells where its clients are, in front of what they say.
+    pub balancers: Balancers,
     /// What the server proves its identity with; at least one.
     pub host_keys: Vec<HostKey>,
     /// What the server calls itself (RFC 4253, 4.2): `SSH-2.0-` and up to 200 printable
@@ -59,6 +62,7 @@ impl Settings {
     pub fn new(listen: SocketAddr, host_key: HostKey) -> Self {
         Self {
             listen: vec![listen],
+            balancers: Balancers::default(),
             host_keys: vec![host_key],
             server_version: Self::SERVER_VERSION.to_owned(),
             banner: String::new(),

@@ -11,7 +11,7 @@ const PATTERNS: usize = 256;
 
 /// A list of patterns: at least one must match, and none of those marked with `!`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sources(Vec<Pattern>);
+pub(crate) struct Sources(Vec<Pattern>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
@@ -44,7 +44,7 @@ impl Sources {
     }
 
     /// `source-address` of a certificate: addresses and networks only.
-    pub(super) fn networks(list: &str) -> Result<Self, String> {
+    pub(crate) fn networks(list: &str) -> Result<Self, String> {
         Self::parse(list, |text| {
             Ok(Pattern {
                 negated: false,
@@ -65,7 +65,7 @@ impl Sources {
     }
 
     /// Whether the address may be used.
-    pub(super) fn allow(&self, address: IpAddr) -> bool {
+    pub(crate) fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let matches = |negated| {
             self.0

@@ -1,5 +1,6 @@
 //! The loop that accepts, and what is done off it for each connection.
 
+use super::balancer::{self, Ends, Unknown};
 use super::refusal::{self, TOO_MANY, UNAVAILABLE};
 use super::{Notices, Shared};
 use crate::connection;
@@ -129,13 +130,46 @@ fn refuse_at_once(shared: &Shared, tcp: &TcpStream) {
     let _ = rustix::net::send(tcp, &message, rustix::net::SendFlags::NOSIGNAL);
 }
 
+/// Whose connection it is; `None` if a balancer that should tell does not.
+async fn introduced(shared: &Shared, tcp: &mut TcpStream, remote: SocketAddr) -> Option<Ends> {
+    let local = tcp.local_addr().unwrap_or(remote);
+    let terms = shared.terms.now();
+    let told = terms.settings.balancers.ends(tcp, Ends { remote, local });
+    let told = tokio::select! {
+        told = told => told,
+        // Nobody was let in yet.
+        () = shared.shutdown.cancelled() => return None,
+    };
+    match told {
+        Ok(ends) => return Some(ends),
+        Err(Unknown::Nothing) => {
+            tracing::debug!(balancer = %remote, "it looked whether the server is there");
+        }
+        Err(error) => {
+            shared.counters.refused_unintroduced.add();
+            let why = format!("{error} (ssh.proxyProtocol; the last from {})", remote.ip());
+            warn(
+                &shared.notices,
+                |all| &all.balancer,
+                "a balancer's connection was refused",
+                &why,
+            );
+        }
+    }
+    None
+}
+
 async fn admitted(
     shared: Arc<Shared>,
-    tcp: TcpStream,
+    mut tcp: TcpStream,
     remote: SocketAddr,
     room: OwnedSemaphorePermit,
     accepted: Instant,
 ) {
+    let Some(ends) = introduced(&shared, &mut tcp, remote).await else {
+        return balancer::leave(tcp).await;
+    };
+    let remote = ends.remote;
     let pass = match shared.gate.enter(remote.ip()).await {
         Ok(pass) => pass,
         Err(full) => {
@@ -152,7 +186,8 @@ async fn admitted(
     };
     match shared.archive.create().await {
         Ok(recorder) => {
-            connection::serve(shared, tcp, remote, recorder, pass, accepted).await;
+            let ends = (ends.remote, ends.local);
+            connection::serve(shared, tcp, ends, recorder, pass, accepted).await;
         }
         Err(error) => {
             shared.counters.refused_unrecorded.add();

@@ -14,6 +14,7 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
         none_probes,
         refused_unauthenticated,
         refused_connections,
+        refused_unintroduced,
         refused_unrecorded,
         accept_failures,
         login_timeouts,
@@ -30,10 +31,11 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
     )?;
     sheet.counters(
         "auditssh_connections_refused",
-        "Connections refused: since too many are not logged in, since there are too many, since they could not be recorded",
+        "Connections refused: since too many are not logged in, since there are too many, since a balancer did not say whose they are, since they could not be recorded",
         [
             ([("reason", "unauthenticated")], refused_unauthenticated.value()),
             ([("reason", "connections")], refused_connections.value()),
+            ([("reason", "unintroduced")], refused_unintroduced.value()),
             ([("reason", "unrecorded")], refused_unrecorded.value()),
         ],
     )?;

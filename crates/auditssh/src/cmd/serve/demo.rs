@@ -7,7 +7,7 @@ use auditssh_gateway::auth::{self, User, Users};
 use auditssh_gateway::backend::local::{self, RunAs};
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
-use auditssh_gateway::{HostKey, Limits, Settings};
+use auditssh_gateway::{Balancers, HostKey, Limits, Settings};
 use auditssh_log::policy::{Intercept, Stdin};
 use nix::unistd::Uid;
 use std::fmt::Write as _;
@@ -118,6 +118,7 @@ fn ssh(data: &Path, listen: &[SocketAddr]) -> Ssh {
         } else {
             listen.to_vec()
         },
+        balancers: Balancers::default(),
         host_keys: HostKeys::Made(data.join("ssh_host_ed25519_key")),
         banner: String::new(),
         server_version: Settings::SERVER_VERSION.to_owned(),

@@ -73,6 +73,7 @@ pub(super) fn gateway(
 ) -> Settings {
     Settings {
         listen: ssh.listen,
+        balancers: ssh.balancers,
         host_keys,
         server_version: ssh.server_version,
         banner: ssh.banner,

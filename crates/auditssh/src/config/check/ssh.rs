@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::raw;
+use auditssh_gateway::Balancers;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ const VERSION_BYTES: usize = 200;
 #[derive(Clone, Debug)]
 pub(crate) struct Ssh {
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) balancers: Balancers,
     pub(crate) host_keys: HostKeys,
     pub(crate) banner: String,
     pub(crate) server_version: String,
@@ -45,6 +47,7 @@ pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
     let count = &raw.client_alive_count_max;
     Ssh {
         listen,
+        balancers: balancers(raw, report),
         host_keys: host_keys(raw, report),
         banner: raw.banner.clone(),
         server_version: raw.server_version.value.clone(),
@@ -73,6 +76,24 @@ fn listen(raw: &raw::Ssh, report: &mut Report) -> Vec<SocketAddr> {
         }
     }
     addresses
+}
+
+fn balancers(raw: &raw::Ssh, report: &mut Report) -> Balancers {
+    let Some(networks) = &raw.proxy_protocol else {
+        return Balancers::default();
+    };
+    let given = &networks.value.0;
+    if given.iter().any(|one| one.ends_with("/0")) {
+        report.warn(
+            networks,
+            "`proxyProtocol` believes everybody: whoever connects can claim any address; give the \
+             addresses of the balancers",
+        );
+    }
+    Balancers::at(given).unwrap_or_else(|reason| {
+        report.fault(networks, format!("`proxyProtocol`: {reason}"));
+        Balancers::default()
+    })
 }
 
 fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {

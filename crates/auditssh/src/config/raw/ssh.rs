@@ -21,6 +21,11 @@ pub(crate) struct Ssh {
     /// such.
     #[schemars(extend("minItems" = 1))]
     pub(crate) listen: At<OneOrMany<Address>>,
+    /// Balancers in front of the server, by address or network (`10.0.0.0/8`): a connection from
+    /// there must begin with a header of the PROXY protocol (version 1 or 2) that tells where the
+    /// client is, which is believed. Give none but those: who may connect from there can claim any
+    /// address.
+    pub(crate) proxy_protocol: Option<At<OneOrMany<String>>>,
     /// Files with the server's private keys (OpenSSH format; Ed25519, RSA or ECDSA; not
     /// encrypted). Without any, an Ed25519 key is kept in `/etc/auditssh/ssh_host_ed25519_key`;
     /// that one is made if it is missing, any other must be there.
@@ -50,6 +55,7 @@ impl Default for Ssh {
     fn default() -> Self {
         Self {
             listen: At::unplaced(OneOrMany(vec![Address(DEFAULT_LISTEN)])),
+            proxy_protocol: None,
             hostkeys: Vec::new(),
             banner: String::new(),
             server_version: At::unplaced(Settings::SERVER_VERSION.into()),
