@@ -97,5 +97,6 @@ pub(super) async fn end(channel: &Channel, link: &Link) {
         () = closing => {}
         () = channel.gone.cancelled() => {}
     }
+    channel.record_close(&link.recorder);
     channel.vacate();
 }

@@ -63,9 +63,13 @@ pub(super) async fn agent(
     let (path, listener, traces) = blocking(move || {
         let directory = Directory::make(&account)?;
         let path = directory.path.join(&directory.name);
+        // From here on, whatever fails removes it.
+        let traces = Traces::Directory(directory);
         let listener = bind(&path)?;
-        directory.hand_over(&account)?;
-        Ok((path, listener, Traces::Directory(directory)))
+        if let Traces::Directory(directory) = &traces {
+            directory.hand_over(&account)?;
+        }
+        Ok((path, listener, traces))
     })
     .await?;
     let listener = Unix::new((listener, traces), own, Arc::clone(room))?;

@@ -151,7 +151,9 @@ impl Port {
             drained.as_mut().enable();
             {
                 let mut state = self.state();
-                if state.ended || state.abandoned {
+                // A forwarded connection has one output only.
+                let forwarded = self.forwarded.load(Ordering::Acquire);
+                if state.ended || state.abandoned || forwarded && stream == Stream::Stderr {
                     return;
                 }
                 if state.level() < self.limit.load(Ordering::Acquire) && !self.shared.is_full() {
