@@ -79,14 +79,17 @@ def container_place(request, make_docker, folder: Path) -> Place:
     execution = {
         "container": {"image": docker.LARGE},
         "host": {"binds": [f"{folder}:{folder}"], "pidmode": "host"},
-        "shellCommand": ["/bin/bash"],
         "mode": mode,
     }
     server = make_docker(request.getfixturevalue(engine), execution)
     return Place(server.start(), folder, strict=False, exit_signals=False, reads_on=False)
 
 
-@pytest.fixture(params=[*PLACES, *CONTAINERS])
+# What is not in the fast suite has its essentials there, in test_docker.py.
+NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in ("docker-session", "podman")]
+
+
+@pytest.fixture(params=[*PLACES, "docker", *NIGHTLY])
 def place(request, make_server, make_upstream, make_proxy, make_docker, make_cluster, make_pods, tmp_path):
     if request.param in CONTAINERS:
         folder = tmp_path / "place"

@@ -1,13 +1,13 @@
 //! A container from its creation to its removal.
 
 use crate::backend::{Login, Shared};
-use crate::engine::Failure;
+use crate::engine::{Failure, State};
 use crate::{files, leftover};
 use auditssh_gateway::backend::Refused;
 use auditssh_gateway::backend::container::{
     CONNECTION_LABEL, INSTANCE_LABEL, IP_LABEL, RUN_LABEL, USERNAME_LABEL, environment,
 };
-use bollard::models::{ContainerCreateBody, ContainerState, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, HostConfigLogConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long programs of a session that is gone may take to end after SIGHUP.
 pub(crate) const KILL_AFTER: Duration = Duration::from_secs(2);
+/// How often, and after which pauses, it is looked whether a container has ended with a program: the
+/// engine hears of programs first.
+const LOOKS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A container; the last handle that is dropped has it removed.
 pub(crate) struct Container {
@@ -178,20 +182,35 @@ impl Container {
     /// Whether a program can be started in it.
     pub(crate) async fn check(&self) -> Result<(), Refused> {
         match self.shared.engine.state(&self.id).await {
-            Ok(Some(state)) if state.running == Some(true) => Ok(()),
+            Ok(Some(state)) if state.running => Ok(()),
             Ok(state) => Err(Refused::told(ended(state.as_ref()))),
             Err(failure) => Err(Refused::new(failure.to_string())),
         }
     }
 }
 
+impl Container {
+    /// Why a program has ended that a signal ended, if its container has.
+    pub(crate) async fn end(&self) -> Option<String> {
+        for _ in 0..LOOKS {
+            match self.shared.engine.state(&self.id).await {
+                Ok(Some(state)) if state.running => {}
+                Ok(state) => return Some(ended(state.as_ref())),
+                Err(failure) => return Some(failure.to_string()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        None
+    }
+}
+
 /// What became of a container that does not run; `None` for one that is not there.
-pub(crate) fn ended(state: Option<&ContainerState>) -> String {
+pub(crate) fn ended(state: Option<&State>) -> String {
     let Some(state) = state else {
         return "the container of this connection was removed".to_owned();
     };
-    let code = state.exit_code.unwrap_or_default();
-    let memory = if state.oom_killed == Some(true) {
+    let code = state.exit_code;
+    let memory = if state.oom_killed {
         ", out of memory"
     } else {
         ""

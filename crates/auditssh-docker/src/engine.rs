@@ -11,13 +11,15 @@ pub(crate) use failure::Failure;
 pub(crate) use hijack::Hijacked;
 
 use crate::settings::{Settings, Timeouts};
+use auditssh_gateway::backend::container::INSTANCE_LABEL;
 use bollard::exec::CreateExecOptions;
-use bollard::models::{ContainerCreateBody, ContainerState, ContainerSummary};
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters as query;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
 use dial::Dialer;
 use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,6 +43,43 @@ pub(crate) enum Standing {
     Ended(i64),
     /// The engine does not say how.
     Lost,
+}
+
+/// How the main process of a container stands; of all that engines say of it, what they agree on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct State {
+    pub(crate) running: bool,
+    #[serde(default)]
+    pub(crate) exit_code: i64,
+    #[serde(default, rename = "OOMKilled")]
+    pub(crate) oom_killed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    state: State,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Image {
+    config: Option<ImageConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImageConfig {
+    user: Option<String>,
+}
+
+/// A container in a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) labels: Option<HashMap<String, String>>,
 }
 
 /// The size of a terminal.
@@ -92,7 +131,8 @@ impl Engine {
 
     /// The user of an image; `None` if the engine does not have it.
     pub(crate) async fn image_user(&self, image: &str) -> Result<Option<String>, Failure> {
-        let asked = self.docker.inspect_image(image);
+        let path = self.path(&format!("images/{image}/json"));
+        let asked = self.dialer.get::<Image>(&path);
         let found = self.timely("image", self.timeouts.http, asked).await;
         match found {
             Ok(image) => Ok(Some(
@@ -166,17 +206,13 @@ impl Engine {
         }
     }
 
-    /// The containers with a label.
-    pub(crate) async fn labelled(&self, label: &str) -> Result<Vec<ContainerSummary>, Failure> {
-        let options = query::ListContainersOptions {
-            all: true,
-            filters: Some(HashMap::from([(
-                "label".to_owned(),
-                vec![label.to_owned()],
-            )])),
-            ..query::ListContainersOptions::default()
-        };
-        let asked = self.docker.list_containers(Some(options));
+    /// The containers of a gateway, running or not.
+    pub(crate) async fn labelled(&self, instance: &str) -> Result<Vec<Listed>, Failure> {
+        // `{"label":["…"]}`; the id consists of hexadecimal digits.
+        let path = self.path(&format!(
+            "containers/json?all=1&filters=%7B%22label%22%3A%5B%22{INSTANCE_LABEL}%3D{instance}%22%5D%7D"
+        ));
+        let asked = self.dialer.get(&path);
         self.timely("list", self.timeouts.http, asked).await
     }
 
@@ -218,10 +254,11 @@ impl Engine {
     }
 
     /// How the main process of a container stands; `None` if there is no such container.
-    pub(crate) async fn state(&self, id: &str) -> Result<Option<ContainerState>, Failure> {
-        let asked = self.docker.inspect_container(id, None);
+    pub(crate) async fn state(&self, id: &str) -> Result<Option<State>, Failure> {
+        let path = self.path(&format!("containers/{id}/json"));
+        let asked = self.dialer.get::<Inspected>(&path);
         match self.timely("container", self.timeouts.http, asked).await {
-            Ok(container) => Ok(container.state),
+            Ok(container) => Ok(Some(container.state)),
             Err(Failure::Refused { code: 404, .. }) => Ok(None),
             Err(other) => Err(other),
         }

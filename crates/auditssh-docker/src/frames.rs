@@ -98,8 +98,8 @@ mod tests {
         [&[kind, 0, 0, 0], &length as &[u8], bytes].concat()
     }
 
-    async fn all(input: &[u8], framed: bool) -> io::Result<(Vec<u8>, Vec<u8>)> {
-        let mut frames = Frames::new(input, framed);
+    async fn all(input: &[u8], several: bool) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let mut frames = Frames::new(input, several);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         while let Some((kind, bytes)) = frames.next().await? {
             assert!(!bytes.is_empty() && bytes.len() <= 2 * PIECE);
@@ -128,7 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_terminal_may_show_anything() {
-        let input = [&[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], &[2; 100] as &[u8]].concat();
+        let input = [vec![1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], vec![2; 100]].concat();
         assert_eq!(all(&input, false).await.unwrap(), (input, Vec::new()));
     }
 

@@ -35,12 +35,11 @@ pub(crate) async fn remove(shared: &Shared, id: &str) {
 /// Removes what former runs of this gateway have left behind.
 pub(crate) async fn sweep(shared: Arc<Shared>, instance: Arc<Instance>) {
     let mut pause = FIRST;
-    let label = format!("{INSTANCE_LABEL}={}", instance.id());
     let mut told = false;
     let found = loop {
         let listed = async {
             shared.engine.negotiate().await?;
-            shared.engine.labelled(&label).await
+            shared.engine.labelled(instance.id()).await
         };
         match listed.await {
             Ok(found) => break found,
@@ -60,12 +59,13 @@ pub(crate) async fn sweep(shared: Arc<Shared>, instance: Arc<Instance>) {
         let labels = container.labels.unwrap_or_default();
         let label = |name: &str| labels.get(name).map(String::as_str);
         let lost = instance.has_lost(label(INSTANCE_LABEL), label(RUN_LABEL));
-        if let (true, Some(id)) = (lost, container.id) {
+        if lost {
+            let id = container.id.as_str();
             tracing::info!(
                 container = id,
                 "removing a container that a former run left behind"
             );
-            remove(&shared, &id).await;
+            remove(&shared, id).await;
         }
     }
 }

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 /// The first pause between two looks at a program whose output is closed, and the longest.
 const FIRST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(1);
-/// How long an engine that is gone may take to come back before a program is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an engine that is gone is asked on: the streams of its programs are lost anyway.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the end of the errors waits for the end of the program, to be able to say what is wrong.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -102,8 +102,8 @@ impl Program {
             return engine.standing(exec).await;
         }
         Ok(match engine.state(&self.container.id).await? {
-            Some(state) if state.running == Some(true) => Standing::Runs,
-            Some(state) => state.exit_code.map_or(Standing::Lost, Standing::Ended),
+            Some(state) if state.running => Standing::Runs,
+            Some(state) => Standing::Ended(state.exit_code),
             None => Standing::Lost,
         })
     }
@@ -131,12 +131,11 @@ impl Program {
     async fn told(&self, code: Option<i64>) -> Exit {
         let status = code.and_then(|code| u32::try_from(code).ok());
         let doubtful = status.is_none_or(|status| status == 137 || status == 143);
-        if self.exec.is_some() && doubtful {
-            match self.container.shared.engine.state(&self.container.id).await {
-                Ok(Some(state)) if state.running == Some(true) => {}
-                Ok(state) => return Exit::Unknown(ended(state.as_ref())),
-                Err(failure) => return Exit::Unknown(failure.to_string()),
-            }
+        if self.exec.is_some()
+            && doubtful
+            && let Some(reason) = self.container.end().await
+        {
+            return Exit::Unknown(reason);
         }
         match status {
             Some(status) => Exit::Status(status),
