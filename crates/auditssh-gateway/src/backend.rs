@@ -1,5 +1,6 @@
 //! What stands behind the gateway: one trait for all.
 
+pub mod container;
 mod forward;
 pub mod local;
 pub mod sshproxy;
@@ -12,6 +13,7 @@ use auditssh_log::message::{ExitSignal, Pty, Window, X11};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Who is logged in, as proven.
@@ -97,11 +99,20 @@ pub trait Backend: Send + Sync {
     /// Called once for each connection, when the user is logged in.
     async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused>;
 
+    /// Called once, before the first connection, when nothing else can be the same server: what a
+    /// former run has left behind may be ended. It does not wait for that.
+    async fn begin(&self) {}
+
     /// Ends at once whatever runs for sessions.
     fn kill(&self) {}
 
     /// Waits until everything that was begun for sessions that are gone has been ended.
     async fn drained(&self) {}
+
+    /// How long the server waits for [`drained`](Self::drained) at its end.
+    fn patience(&self) -> Duration {
+        local::KILL_AFTER + Duration::from_secs(1)
+    }
 }
 
 /// One logged-in user's way in; dropped when the connection ends.

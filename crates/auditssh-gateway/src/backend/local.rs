@@ -33,6 +33,7 @@ mod tests;
 mod x11;
 
 pub use account::AccountError;
+pub(in crate::backend) use modes::decode as decode_modes;
 
 use super::{Backend, Bind, Connection, Identity, Listener, Pipe, Refused, Session, Target};
 use account::Account;

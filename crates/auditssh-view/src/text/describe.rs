@@ -8,7 +8,7 @@ use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Wi
 use std::fmt::Write as _;
 
 /// Says what happened, in one line that is safe to show.
-pub(super) fn describe(message: &Message) -> String {
+pub(crate) fn describe(message: &Message) -> String {
     let event = &message.event;
     login(message)
         .or_else(|| forwarding(event))

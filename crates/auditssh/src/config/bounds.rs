@@ -55,6 +55,8 @@ pub(crate) const COMMAND_BYTES: Bounds<Size> = Bounds::new(Size::kibibytes(1), S
 pub(crate) const CHANNEL_BUFFER: Bounds<Size> =
     Bounds::new(Size::kibibytes(256), Size::gibibytes(1));
 pub(crate) const BACKEND_TIME: Bounds<Span> = Bounds::new(SECOND, HOUR);
+/// To an API server.
+pub(crate) const REQUESTS: Bounds<u32> = Bounds::new(1, 10_000);
 pub(crate) const DISCONNECT_GRACE: Bounds<Span> = Bounds::new(NO_TIME, MINUTE);
 pub(crate) const SHUTDOWN_GRACE: Bounds<Span> = Bounds::new(NO_TIME, DAY);
 

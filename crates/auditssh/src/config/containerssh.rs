@@ -1,7 +1,19 @@
 //! Keys and words of ContainerSSH's configuration that are not ours, and what to write instead.
 
 /// By the whole path of the key.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 11] = [
+    (
+        "dockerrun",
+        "write `backend: docker` and `docker: {connection: {host: …}, execution: {container: …}}`",
+    ),
+    (
+        "docker.execution.auth.auth",
+        "write `username` and `password` in its place",
+    ),
+    (
+        "docker.execution.auth.email",
+        "no registry asks for it; remove this key",
+    ),
     ("listen", "write `ssh: {listen: …}`"),
     ("ssh.ciphers", ALGORITHMS),
     ("ssh.kex", ALGORITHMS),
@@ -10,13 +22,28 @@ const KEYS: [(&str, &str); 5] = [
         "ssh.keyboardInteractiveName",
         "the prompt of keyboard-interactive bears no name; remove this key",
     ),
+    (
+        "kuberun",
+        "it is named `kubernetes` since ContainerSSH 0.4: move `connection` and `pod` there, and \
+         `timeout` to `kubernetes.timeouts`",
+    ),
+    (
+        "kubernetes.connection.insecure",
+        "the API server is always checked; give its authority in `cacertFile`",
+    ),
+    (
+        "kubernetes.pod.metadata.finalizers",
+        "pods that are deleted must be able to go; remove this key",
+    ),
 ];
 
 const ALGORITHMS: &str =
     "which algorithms are offered is fixed, and none of them is weak; remove this key";
 
 /// By the whole path of the key and the word that stands there.
-const WORDS: [(&str, &str, &str); 8] = [
+const WORDS: [(&str, &str, &str); 10] = [
+    ("backend", "dockerrun", "docker"),
+    ("backend", "kuberun", "kubernetes"),
     ("log.level", "0", "error"),
     ("log.level", "1", "error"),
     ("log.level", "2", "error"),

@@ -12,7 +12,6 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
 use auditssh_gateway::backend;
-use auditssh_gateway::backend::local::KILL_AFTER;
 use auditssh_gateway::{self as gateway, HostKey, Server};
 use auditssh_s3::{Inbox, Uploader};
 use std::io::{self, Write};
@@ -102,6 +101,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
                 None
             }
         };
+        backend.begin().await;
         notify(State::Ready);
         let running = Running {
             gateway: server.counters(),
@@ -189,7 +189,7 @@ impl Running {
 
     /// Programs first, since their last words are recorded; then the logs, then their uploads.
     async fn end(&self) {
-        let patience = KILL_AFTER + Duration::from_secs(1);
+        let patience = self.backend.patience();
         if tokio::time::timeout(patience, self.backend.drained())
             .await
             .is_err()

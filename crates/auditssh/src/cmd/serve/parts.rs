@@ -4,12 +4,15 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_docker::Docker;
 use auditssh_gateway::auth::Service;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
+#[cfg(feature = "kubernetes")]
+use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
 use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
@@ -56,6 +59,9 @@ pub(super) fn backend(
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+        Backend::Docker(settings) => Arc::new(Docker::new(*settings)?),
+        #[cfg(feature = "kubernetes")]
+        Backend::Kubernetes(settings) => Arc::new(Kubernetes::new(*settings)?),
     })
 }
 

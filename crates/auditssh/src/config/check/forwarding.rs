@@ -91,8 +91,10 @@ pub(super) fn fits(
     backend: &Backend,
     report: &mut Report,
 ) {
-    let Backend::Local(local) = backend else {
-        return;
+    let local = match backend {
+        Backend::Local(local) => local,
+        Backend::SshProxy(_) => return,
+        _ => return nothing(raw, report),
     };
     if local.run_as == RunAs::Own {
         return;
@@ -106,6 +108,25 @@ pub(super) fn fits(
                 written,
                 "with `local.user: login`, the server can't open sockets with the rights of the \
                  account; write `disable`",
+            );
+        }
+    }
+}
+
+/// Backends with containers forward nothing.
+fn nothing(raw: &raw::Forwarding, report: &mut Report) {
+    for written in [
+        &raw.direct,
+        &raw.reverse,
+        &raw.socket,
+        &raw.socket_listen,
+        &raw.x11,
+        &raw.agent,
+    ] {
+        if written.place.is_some() && matches!(written.value, Mode::Enable | Mode::Filter) {
+            report.fault(
+                written,
+                "this backend forwards nothing (`local` and `sshproxy` do); write `disable`",
             );
         }
     }

@@ -82,6 +82,75 @@ const KEYS: &[(&str, &str)] = &[
              uploadPartSize: 5242880, parallelUploads: 20, metadata: {username: true, ip: true}}}",
         HONOURED,
     ),
+    ("backend: docker", HONOURED),
+    (
+        "backend: dockerrun",
+        "unknown value `dockerrun`; write `docker`",
+    ),
+    (
+        "dockerrun: {host: 'tcp://127.0.0.1:2375', config: {container: {image: a}}}",
+        "unknown key `dockerrun`: write `backend: docker` and",
+    ),
+    (
+        "{backend: docker, docker: {connection: {host: 'tcp://127.0.0.1:2375', cacert: '', cert: '', key: ''}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {connection: {host: 'npipe:////./pipe/docker_engine'}}}",
+        "`docker.connection.host`: an engine is reached by",
+    ),
+    (
+        "{backend: docker, docker: {execution: {container: {image: a, hostname: b, domainname: c, user: root, \
+             attachstdin: false, tty: false, env: ['A=b'], healthcheck: {test: [NONE], interval: 1000000000}, \
+             volumes: {/data: {}}, workingdir: /home, entrypoint: [], labels: {a.b: c}, stopsignal: TERM, \
+             stoptimeout: 60, shell: [/bin/sh, -c]}}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {execution: {host: {binds: ['/a:/b'], networkmode: host, portbindings: \
+             {80/tcp: [{hostip: 127.0.0.1, hostport: '80'}]}, restartpolicy: {name: no}, autoremove: true, \
+             volumesfrom: [c], capadd: [SYS_TIME], capdrop: [NET_RAW], dns: [192.0.2.1], extrahosts: ['a:192.0.2.1'], \
+             privileged: false, readonlyrootfs: true, securityopt: ['no-new-privileges'], tmpfs: {/tmp: 'size=1m'}, \
+             shmsize: 1048576, runtime: runc, mounts: [{type: tmpfs, target: /t}], \
+             resources: {memory: 1048576, nanocpus: 1000, pidslimit: 100, ulimits: [{name: nofile, hard: 1, soft: 1}]}}}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {execution: {network: {endpointsconfig: {net: {aliases: [a], ipamconfig: \
+             {ipv4address: 192.0.2.9}}}}, platform: {os: linux, architecture: amd64}, containername: one}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {execution: {mode: session, idleCommand: [/bin/sh], shellCommand: [/bin/bash], \
+             agentPath: /usr/bin/containerssh-agent, disableAgent: false, subsystems: {sftp: /usr/bin/sftp-server}, \
+             imagePullPolicy: Always, exposeAuthMetadataAsEnv: true, \
+             auth: {username: a, password: b, serveraddress: c}}}}",
+        HONOURED,
+    ),
+    (
+        "docker: {timeouts: {containerStart: 60s, containerStop: 60s, commandStart: 60s, signal: 60s, window: 60s, http: 15s}}",
+        HONOURED,
+    ),
+    (
+        "docker: {execution: {mode: persistent}}",
+        "unknown value `persistent`",
+    ),
+    (
+        "docker: {execution: {auth: {auth: abc}}}",
+        "unknown key `docker.execution.auth.auth`: write `username` and `password`",
+    ),
+    (
+        "docker: {execution: {host: {bind: ['/a:/b']}}}",
+        "`docker.execution.host`: `host.bind`: unknown key",
+    ),
+    (
+        "docker: {execution: {container: {hostname: a}}}",
+        "names no image",
+    ),
+    (
+        "docker: {execution: {mode: session, host: {restartpolicy: {name: always}}}}",
+        "remove the policy",
+    ),
     ("geoip: {provider: dummy}", HONOURED),
     (
         "geoip: {maxmind-geoip2-file: /var/lib/GeoIP/GeoIP2-Country.mmdb}",
