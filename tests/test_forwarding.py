@@ -113,7 +113,7 @@ def test_a_port_is_reached_and_every_byte_recorded(gateway):
         assert message["OriginatorHost"] == "127.0.0.1" and message["OriginatorPort"] > 0
     text = program.run("decode", "--text", log.file).stdout.decode()
     assert f"channel to 127.0.0.1:{there.port} for 127.0.0.1:" in text
-    program.run("list", log.file.parent)
+    assert "2 forwarded)" in program.run("list", log.file.parent).stdout.decode()
 
 
 def test_standard_input_and_a_proxy_are_ways_too(gateway):

@@ -89,8 +89,8 @@ pub trait Client: fmt::Debug + Send + Sync {
     /// A connection to the client's agent.
     async fn agent(&self) -> Result<Pipe, Refused>;
 
-    /// Records that a host wanted to open a channel that nobody had asked it for.
-    async fn uninvited(&self, kind: &str, wanted: Option<Event>);
+    /// Records that a host wanted to open a channel and is refused, for a reason.
+    async fn uninvited(&self, kind: &str, wanted: Option<Event>, reason: &str);
 }
 
 impl fmt::Debug for Pipe {
@@ -109,5 +109,5 @@ impl Client for NoClient {
         Err(Refused::new("there is no client"))
     }
 
-    async fn uninvited(&self, _: &str, _: Option<Event>) {}
+    async fn uninvited(&self, _: &str, _: Option<Event>, _: &str) {}
 }

@@ -49,16 +49,14 @@ impl Client for Asked {
         Ok(pipe(far))
     }
 
-    async fn uninvited(&self, kind: &str, wanted: Option<Event>) {
+    async fn uninvited(&self, kind: &str, wanted: Option<Event>, reason: &str) {
         let Some(link) = self.0.upgrade() else { return };
         let number = link.number();
         if let Some(event) = wanted {
             drop(link.recorder.append(Entry::from(event).on(number)));
         }
         // If it can't be recorded, that is what ends the connection.
-        let _ = link
-            .record(failed(number, kind, "nobody asked the host for it"))
-            .await;
+        let _ = link.record(failed(number, kind, reason)).await;
     }
 }
 

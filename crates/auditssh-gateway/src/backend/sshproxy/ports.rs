@@ -147,10 +147,10 @@ impl Ports {
         Refused::new(format!("the connection to the server has ended: {failure}"))
     }
 
-    /// Records that the server wanted a channel that nobody had asked it for.
-    pub(crate) async fn uninvited(&self, kind: &str, wanted: Option<Event>) {
+    /// Records that the server wanted a channel and is refused, for a reason.
+    pub(crate) async fn uninvited(&self, kind: &str, wanted: Option<Event>, reason: &str) {
         tokio::select! {
-            () = self.client.uninvited(kind, wanted) => {}
+            () = self.client.uninvited(kind, wanted, reason) => {}
             () = self.over.cancelled() => {}
         }
     }

@@ -59,7 +59,8 @@ impl Watcher {
         if self.channels > CHANNELS {
             return Err(Failure::Hostile("it opens channels without end"));
         }
-        self.ports.uninvited(&clipped(kind), wanted).await;
+        let reason = "nobody asked the host for it";
+        self.ports.uninvited(&clipped(kind), wanted, reason).await;
         drop(handle);
         Ok(())
     }
@@ -78,11 +79,15 @@ impl Watcher {
         };
         let channel = UpstreamChannel::new(channel, &self.ports);
         let channel = Offered(Some((channel, handle)));
-        // When too many wait, it is refused: dropping it does that.
-        let _ = taker.try_send(Arrival {
+        let arrival = Arrival {
             originator,
             pipe: Box::pin(channel.take()),
-        });
+        };
+        if let Err(arrival) = taker.try_send(arrival) {
+            let reason = "too many connections wait, or they are not taken any more";
+            self.ports.uninvited(name, wanted, reason).await;
+            drop(arrival);
+        }
         Ok(())
     }
 }
