@@ -119,9 +119,12 @@ impl<'de> Deserializer<'de> for Loose {
 
 fn unknown(fields: &[&str]) -> String {
     if fields.len() > 12 {
-        return "unknown key; the keys are those of the engine's API".to_owned();
+        return "the engine's API has no such key".to_owned();
     }
-    format!("unknown key; known here: {}", fields.join(", "))
+    format!(
+        "the engine's API has no such key here, but {}",
+        fields.join(", ")
+    )
 }
 
 struct Items(vec::IntoIter<Value>, usize);
