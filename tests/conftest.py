@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import docker, program, s3  # noqa: E402
 from harness.faults import Proxy  # noqa: E402
+from harness.kubernetes import Cluster  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
 from harness.upstream import Dropbear, Fake, OpenSsh  # noqa: E402
 
@@ -98,6 +99,31 @@ def make_proxy(make_server):
     def make(upstream, settings=None, **changes) -> Server:
         block = upstream.settings(**(settings or {}))
         return make_server(backend="sshproxy", local=None, sshproxy=block, **changes)
+
+    return make
+
+
+@pytest.fixture
+def make_cluster():
+    """Starts doubles of the Kubernetes API; all end with the test."""
+    clusters = []
+
+    def make(**changes) -> Cluster:
+        clusters.append(Cluster(**changes))
+        return clusters[-1]
+
+    yield make
+    for cluster in clusters:
+        cluster.remove()
+
+
+@pytest.fixture
+def make_pods(make_server):
+    """Makes servers (not yet started) whose backend is a cluster."""
+
+    def make(cluster, settings=None, **changes):
+        block = cluster.settings(**(settings or {}))
+        return make_server(backend="kubernetes", local=None, kubernetes=block, **changes)
 
     return make
 

@@ -16,6 +16,7 @@ import asyncssh
 import pytest
 
 from harness import docker
+from harness.kubernetes import Cluster
 from harness.log import (
     CHANNEL_OK,
     CLOSE,
@@ -46,7 +47,7 @@ from harness.wait import until
 MIB = 1024 * 1024
 # What the whole gateway may grow by, however much passes through it.
 GROWTH = 96 * MIB
-PLACES = {"local": None, "openssh": OpenSsh, "dropbear": Dropbear}
+PLACES = {"local": None, "openssh": OpenSsh, "dropbear": Dropbear, "kubernetes": Cluster}
 # Engines, by the fixture that starts them, and what has a container of its own there.
 CONTAINERS = {
     "docker": ("dockerd", "connection"),
@@ -89,12 +90,15 @@ NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in ("docker-se
 
 
 @pytest.fixture(params=[*PLACES, "docker", *NIGHTLY])
-def place(request, make_server, make_upstream, make_proxy, make_docker, tmp_path) -> Place:
+def place(request, make_server, make_upstream, make_proxy, make_docker, make_cluster, make_pods, tmp_path):
     if request.param in CONTAINERS:
         folder = tmp_path / "place"
         folder.mkdir()
         return container_place(request, make_docker, folder)
     kind = PLACES[request.param]
+    if kind is Cluster:
+        cluster = make_cluster()
+        return Place(make_pods(cluster).start(), cluster.home, strict=False, exit_signals=False)
     if kind is None:
         folder = tmp_path / "place"
         folder.mkdir()

@@ -4,7 +4,10 @@
 mod audit;
 mod auth;
 mod docker;
+mod forwarding;
 mod geoip;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod limits;
 mod local;
 mod log;
@@ -30,6 +33,8 @@ use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
+#[cfg(feature = "kubernetes")]
+use auditssh_kubernetes::Settings as Kubernetes;
 use auditssh_webhook::Webhooks;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -60,6 +65,8 @@ pub(crate) enum Backend {
     Local(Local),
     SshProxy(Box<SshProxy>),
     Docker(Box<Docker>),
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(Box<Kubernetes>),
 }
 
 /// A configuration as it was read.
@@ -85,15 +92,14 @@ impl Config {
         let limits = limits::check(&raw.limits, &mut report);
         let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
-        let local = local::check(&raw.local, &mut report);
-        let sshproxy = sshproxy::check(&raw, &mut report);
         let directory = audit.as_ref().map(|audit| audit.directory.path.clone());
-        let docker = docker::check(&raw, directory, &mut report);
-        let (backend, place_separator) = match (sshproxy, docker) {
-            (Some((settings, separator)), _) => (Backend::SshProxy(Box::new(settings)), separator),
-            (_, Some(settings)) => (Backend::Docker(Box::new(settings)), None),
-            (None, None) => (Backend::Local(local), None),
-        };
+        let (backend, place_separator) = backend(&raw, directory, &mut report);
+        forwarding::fits(
+            &raw.security.forwarding,
+            &security.forwarding,
+            &backend,
+            &mut report,
+        );
         let webhooks = auth::check(&raw.auth, &mut report);
         auth::check_config_server(&raw.configserver, &mut report);
         let users = users::check(&raw, &mut report);
@@ -122,6 +128,38 @@ impl Config {
             shown,
         })
     }
+}
+
+/// The backend, and what divides login names; the logs are in the directory. Blocks of other
+/// backends are checked as well.
+fn backend(raw: &Raw, directory: Option<PathBuf>, report: &mut Report) -> (Backend, Option<char>) {
+    let local = local::check(&raw.local, report);
+    let sshproxy = sshproxy::check(raw, report);
+    let docker = docker::check(raw, directory.clone(), report);
+    let kubernetes = kubernetes(raw, directory, report);
+    let docker = docker.map(|settings| Backend::Docker(Box::new(settings)));
+    match (sshproxy, docker.or(kubernetes)) {
+        (Some((settings, separator)), _) => (Backend::SshProxy(Box::new(settings)), separator),
+        (None, Some(other)) => (other, None),
+        (None, None) => (Backend::Local(local), None),
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+fn kubernetes(raw: &Raw, directory: Option<PathBuf>, report: &mut Report) -> Option<Backend> {
+    let settings = kubernetes::check(raw, directory, report);
+    settings.map(|settings| Backend::Kubernetes(Box::new(settings)))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn kubernetes(raw: &Raw, _: Option<PathBuf>, report: &mut Report) -> Option<Backend> {
+    if raw.backend.value == super::raw::Backend::Kubernetes {
+        report.fault(
+            &raw.backend,
+            "`backend` is kubernetes, without which this program was built",
+        );
+    }
+    None
 }
 
 #[cfg(test)]

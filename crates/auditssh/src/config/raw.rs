@@ -7,8 +7,10 @@ mod audit;
 mod auth;
 mod configserver;
 mod docker;
+mod forwarding;
 mod geoip;
 mod http;
+mod kubernetes;
 mod limits;
 mod local;
 mod log;
@@ -28,14 +30,18 @@ pub(crate) use configserver::ConfigServer;
 pub(crate) use docker::{
     Docker, DockerExecution, DockerMode, DockerTimeouts, ImagePullPolicy, RegistryAuth,
 };
+pub(crate) use forwarding::{Forwarding, GatewayPorts};
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use http::TlsVersion;
+pub(crate) use kubernetes::Kubernetes;
+#[cfg(feature = "kubernetes")]
+pub(crate) use kubernetes::{Connection, IN_CLUSTER, Pod, PodMode, Timeouts};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
 pub(crate) use s3::{Checksum, LockMode, S3};
-pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
+pub(crate) use security::{Filter, Mode, Security};
 pub(crate) use ssh::Ssh;
 pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;
@@ -52,7 +58,8 @@ use std::collections::BTreeMap;
 /// `auth`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
 /// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
 /// files.
-/// Changes of `audit`, `backend`, `local`, `sshproxy`, `docker`, `log`, `metrics`, `health`, `ssh.listen`,
+/// Changes of `audit`, `backend`, `local`, `sshproxy`, `docker`, `kubernetes`, `log`, `metrics`,
+/// `health`, `ssh.listen`,
 /// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -81,6 +88,8 @@ pub(crate) struct Raw {
     pub(crate) sshproxy: SshProxy,
     /// The backend `docker`: programs run in containers of a Docker engine.
     pub(crate) docker: Docker,
+    /// The backend `kubernetes`: programs run in pods of a cluster.
+    pub(crate) kubernetes: Kubernetes,
     /// What sessions may do: ContainerSSH's filters. See `docs/security-filters.md`.
     pub(crate) security: Security,
     /// Limits on everything that a client can make grow.
@@ -106,4 +115,6 @@ pub(crate) enum Backend {
     SshProxy,
     /// Programs run in containers; see `docker`.
     Docker,
+    /// Programs run in pods of a cluster; see `kubernetes`.
+    Kubernetes,
 }

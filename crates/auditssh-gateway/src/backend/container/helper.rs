@@ -2,6 +2,7 @@
 //! known: signals are sent to it by a second program in the container.
 
 use super::modes;
+use std::fmt::Write as _;
 
 /// The shell that images have.
 pub const SHELL: &str = "/bin/sh";
@@ -12,6 +13,8 @@ pub const GO: &[u8] = b"\n";
 /// Tells its process id, waits for a line, sets the terminal, says that the program begins, and
 /// becomes it. The variable's name is one that nobody else uses, since it may be exported.
 const WRAPPER: &str = r#"printf '%s\n' "$$"; IFS= read -r _auditssh || exit 1; for _auditssh in $1; do stty "${_auditssh%%:*}" "${_auditssh#*:}" 2>/dev/null; done; shift; unset _auditssh; printf '\002'; exec "$@""#;
+/// Which word of the command line holds the terminal's settings.
+const MODES: usize = 4;
 /// Signals the group of a process, as sshd does; a program that is no leader of one is signalled
 /// alone.
 const SIGNAL: &str = r#"kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2""#;
@@ -73,6 +76,21 @@ impl Helper {
             Self::None => return None,
         };
         Some(words.into_iter().map(str::to_owned).collect())
+    }
+}
+
+impl Wrapped {
+    /// Has the terminal set to a size before the program begins: for engines that take a size, but
+    /// do not say when it is there.
+    pub fn set_size(&mut self, columns: u16, rows: u16) {
+        let wrapped = self.words.get(2).is_some_and(|script| script == WRAPPER);
+        if let Some(modes) = self.words.get_mut(MODES)
+            && wrapped
+            && columns > 0
+            && rows > 0
+        {
+            let _ = write!(modes, " rows:{rows} cols:{columns}");
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
+#[cfg(feature = "kubernetes")]
+use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
 use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
@@ -58,6 +60,8 @@ pub(super) fn backend(
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
         Backend::Docker(settings) => Arc::new(Docker::new(*settings)?),
+        #[cfg(feature = "kubernetes")]
+        Backend::Kubernetes(settings) => Arc::new(Kubernetes::new(*settings)?),
     })
 }
 

@@ -45,7 +45,7 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
         ),
         (
             "backend: container\n",
-            "1:10: `backend`: unknown value `container`; known here: local, sshproxy, docker",
+            "1:10: `backend`: unknown value `container`; known here: local, sshproxy, docker, kubernetes",
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");
