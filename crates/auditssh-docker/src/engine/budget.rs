@@ -34,7 +34,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Budget<S> {
                 self.left = left;
                 Poll::Ready(Ok(()))
             }
-            None => Poll::Ready(Err(io::Error::other("its answer is too large"))),
+            None => {
+                buffer.set_filled(before);
+                Poll::Ready(Err(io::Error::other("its answer is too large")))
+            }
         }
     }
 }
