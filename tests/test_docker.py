@@ -138,17 +138,17 @@ def test_a_server_that_ends_removes_its_containers(dockerd, make_docker):
     process.wait(30)
 
 
-def test_what_a_killed_gateway_left_behind_is_removed_at_its_next_start(dockerd, make_docker):
-    first, other = make_docker(dockerd).start(), make_docker(dockerd).start()
+def test_what_a_killed_gateway_left_behind_is_removed_at_its_next_start(engine, make_docker):
+    first, other = make_docker(engine).start(), make_docker(engine).start()
     process, others = start(first, "cat"), start(other, "cat")
-    left, kept = dockerd.of(first)[0]["Id"], dockerd.of(other)[0]["Id"]
+    left, kept = engine.of(first)[0]["Id"], engine.of(other)[0]["Id"]
     first.kill()
     process.wait(30)
-    assert [one["Id"] for one in dockerd.of(first)] == [left]
+    assert [one["Id"] for one in engine.of(first)] == [left]
     first.start()
-    assert gone(dockerd, first)
+    assert gone(engine, first)
     # The other gateway's is not touched, nor by a restart that makes new ones.
-    assert [one["Id"] for one in dockerd.of(other)] == [kept]
+    assert [one["Id"] for one in engine.of(other)] == [kept]
     assert first.run("echo on").stdout == b"on\n"
     assert others.communicate(b"alive", timeout=30)[0] == b"alive"
 

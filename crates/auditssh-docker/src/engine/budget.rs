@@ -29,12 +29,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Budget<S> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len() - before;
-        match self.left.checked_sub(read) {
-            Some(left) => {
-                self.left = left;
-                Poll::Ready(Ok(()))
-            }
-            None => Poll::Ready(Err(io::Error::other("its answer is too large"))),
+        if let Some(left) = self.left.checked_sub(read) {
+            self.left = left;
+            Poll::Ready(Ok(()))
+        } else {
+            buffer.set_filled(before);
+            Poll::Ready(Err(io::Error::other("its answer is too large")))
         }
     }
 }

@@ -46,7 +46,14 @@ impl<'de> Deserializer<'de> for Loose {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
             Value::Array(items) => visitor.visit_seq(Items(items.into_iter(), 0)),
-            Value::Object(map) => visitor.visit_map(Entries::new(map.into_iter().collect())),
+            Value::Object(map) => {
+                let entry = |(key, value): (String, Value)| Entry {
+                    known: key.clone(),
+                    written: key,
+                    value,
+                };
+                visitor.visit_map(Entries::new(map.into_iter().map(entry).collect()))
+            }
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(value),
             Value::String(text) => visitor.visit_string(text),
@@ -104,9 +111,14 @@ impl<'de> Deserializer<'de> for Loose {
             let known = fields.iter().find(|field| field.eq_ignore_ascii_case(&key));
             let known = known.ok_or_else(|| Error {
                 message: unknown(fields),
-                path: vec![key],
+                path: vec![key.clone()],
             })?;
-            entries.push(((*known).to_owned(), value));
+            let known = (*known).to_owned();
+            entries.push(Entry {
+                known,
+                written: key,
+                value,
+            });
         }
         visitor.visit_map(Entries::new(entries))
     }
@@ -119,9 +131,12 @@ impl<'de> Deserializer<'de> for Loose {
 
 fn unknown(fields: &[&str]) -> String {
     if fields.len() > 12 {
-        return "unknown key; the keys are those of the engine's API".to_owned();
+        return "the engine's API has no such key".to_owned();
     }
-    format!("unknown key; known here: {}", fields.join(", "))
+    format!(
+        "the engine's API has no such key here, but {}",
+        fields.join(", ")
+    )
 }
 
 struct Items(vec::IntoIter<Value>, usize);
@@ -143,13 +158,20 @@ impl<'de> SeqAccess<'de> for Items {
     }
 }
 
+/// A key as the engine has it and as it is written, with its value.
+struct Entry {
+    known: String,
+    written: String,
+    value: Value,
+}
+
 struct Entries {
-    left: vec::IntoIter<(String, Value)>,
+    left: vec::IntoIter<Entry>,
     value: Option<(String, Value)>,
 }
 
 impl Entries {
-    fn new(entries: Vec<(String, Value)>) -> Self {
+    fn new(entries: Vec<Entry>) -> Self {
         Self {
             left: entries.into_iter(),
             value: None,
@@ -164,12 +186,12 @@ impl<'de> MapAccess<'de> for Entries {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        let Some((key, value)) = self.left.next() else {
+        let Some(entry) = self.left.next() else {
             return Ok(None);
         };
-        let read = seed.deserialize(Loose(Value::String(key.clone())))?;
-        self.value = Some((key, value));
-        Ok(Some(read))
+        self.value = Some((entry.written, entry.value));
+        seed.deserialize(Loose(Value::String(entry.known)))
+            .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {

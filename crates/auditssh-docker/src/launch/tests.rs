@@ -41,14 +41,19 @@ fn keys_are_those_of_the_api_in_whatever_letters() {
 fn what_the_engine_does_not_know_is_refused() {
     let image = || json!({"image": "x"});
     let said = refusal(json!({"image": "x", "bind": 1}), Value::Null, Value::Null);
-    assert!(said.starts_with("`container.bind`: unknown key"), "{said}");
+    assert!(
+        said.starts_with("`container.bind`: the engine's API has no such key"),
+        "{said}"
+    );
     let said = refusal(
         image(),
         json!({"portbindings": {"80/tcp": [{"port": 1}]}}),
         Value::Null,
     );
     assert!(
-        said.starts_with("`host.portbindings.80/tcp.1.port`: unknown key; known"),
+        said.starts_with(
+            "`host.portbindings.80/tcp.1.port`: the engine's API has no such key here, but HostIp"
+        ),
         "{said}"
     );
     let said = refusal(json!({}), Value::Null, Value::Null);

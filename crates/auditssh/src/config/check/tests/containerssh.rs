@@ -141,7 +141,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "docker: {execution: {host: {bind: ['/a:/b']}}}",
-        "`docker.execution.host`: `host.bind`: unknown key",
+        "`docker.execution.host`: `host.bind`: the engine's API has no such key",
     ),
     (
         "docker: {execution: {container: {hostname: a}}}",
@@ -261,6 +261,41 @@ audit:
       ip: false
 ",
         "audit:\n  format: audit\n  type: file\n  file:\n    directory: /var/log/audit\n",
+        "\
+ssh:
+  hostkeys:
+    - /etc/containerssh/ssh_host_rsa_key
+backend: docker
+docker:
+  connection:
+    host: unix:///var/run/docker.sock
+  execution:
+    imagePullPolicy: IfNotPresent
+    mode: connection
+    container:
+      image: containerssh/containerssh-guest-image
+      hostname: shell
+      user: ubuntu
+      env:
+        - TEAM=blue
+      labels:
+        com.example.team: blue
+    host:
+      autoremove: true
+      binds:
+        - /srv/share:/mnt/share:ro
+      networkmode: none
+      resources:
+        memory: 536870912
+    idleCommand: [/usr/bin/containerssh-agent, wait-signal, --signal, INT, --signal, TERM]
+    shellCommand: [/bin/bash]
+    agentPath: /usr/bin/containerssh-agent
+    subsystems:
+      sftp: /usr/lib/openssh/sftp-server
+  timeouts:
+    containerStart: 60s
+    http: 15s
+",
     ] {
         assert_eq!(said(text), HONOURED, "{text}");
     }
