@@ -5,6 +5,7 @@ import asyncio
 import base64
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -407,6 +408,36 @@ def test_an_agent_is_used_where_one_is_configured(dockerd, make_docker, make_ter
     person.types("stty size; exit 2\r")
     person.sees("31 91\r\n")
     assert person.end() == 2
+
+
+# Memory.
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gibibyte_each_way_in_bounded_memory(dockerd, make_docker, mode):
+    server = make_docker(dockerd, {"mode": mode}).start()
+    assert server.run("true").returncode == 0
+    before, most = server.memory(), 0
+    block = os.urandom(1024 * 1024)
+    process = subprocess.Popen([*server.ssh(), "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    count = 0
+
+    def read():
+        nonlocal count
+        while piece := process.stdout.read(1024 * 1024):
+            count += len(piece)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(1024):
+        process.stdin.write(block)
+        most = max(most, server.memory())
+    process.stdin.close()
+    reader.join()
+    assert (process.wait(60), count) == (0, 1024**3)
+    assert most - before < 96 * 1024 * 1024
 
 
 # How the engine is reached.

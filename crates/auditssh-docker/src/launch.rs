@@ -11,15 +11,25 @@ mod tests;
 use bollard::models::{ContainerCreateBody, HostConfig, NetworkingConfig, RestartPolicyNameEnum};
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 
 /// What a container is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Launch {
     pub(crate) body: ContainerCreateBody,
     /// The container's name; empty for one that the engine chooses.
     pub name: String,
     /// `os/architecture/variant`; empty for the engine's own.
     pub platform: String,
+}
+
+impl fmt::Debug for Launch {
+    /// Variables may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launch")
+            .field("image", &self.image())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an image is for.

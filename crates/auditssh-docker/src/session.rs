@@ -1,26 +1,20 @@
 //! One session channel.
 
 mod opening;
+mod start;
 mod stdin;
 
 use crate::backend::{Login, Shared};
-use crate::container::{self, Container, pairs};
-use crate::engine::{Failure, Hijacked, Size};
-use crate::frames::Frames;
-use crate::process::{self, Program, Ways};
+use crate::container::Container;
+use crate::engine::Size;
 use async_trait::async_trait;
 use auditssh_gateway::backend::container::{Circumstances, Environment, Wrapped, helper};
-use auditssh_gateway::backend::{self as gateway, Exit, Process, Refused, Session};
+use auditssh_gateway::backend::{self as gateway, Process, Refused, Session};
 use auditssh_log::message::{Pty, Window};
-use bollard::exec::CreateExecOptions;
-use futures::FutureExt as _;
+use start::{Running, Start};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use tokio_util::sync::{CancellationToken, DropGuard};
-
-/// Bytes of each output of a program that may wait to be taken.
-const BUFFER: usize = 64 * 1024;
 
 /// A session; dropping it ends what it started.
 pub(crate) struct DockerSession {
@@ -37,11 +31,6 @@ struct Terminal {
     term: String,
     modes: Vec<u8>,
     size: Size,
-}
-
-struct Running {
-    program: Arc<Program>,
-    _wanted: DropGuard,
 }
 
 impl DockerSession {
@@ -78,56 +67,6 @@ impl DockerSession {
         let modes = self.terminal.as_ref().map(|one| one.modes.as_slice());
         let wrapped = settings.helper.wrap(line.words, modes);
         Ok((wrapped, variables))
-    }
-
-    /// Starts a program in the container of the connection.
-    async fn execute(
-        &self,
-        container: &Arc<Container>,
-        words: Vec<String>,
-        variables: &BTreeMap<String, String>,
-    ) -> Result<(Program, Hijacked), Refused> {
-        let terminal = self.terminal.is_some();
-        let options = CreateExecOptions {
-            attach_stdin: Some(true),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            tty: Some(terminal),
-            env: Some(pairs(variables)),
-            cmd: Some(words),
-            ..CreateExecOptions::default()
-        };
-        let engine = &self.shared.engine;
-        let exec = engine.prepare(&container.id, options).await;
-        let exec = exec.map_err(|failure| not_started(&failure))?;
-        let streams = engine.execute(&exec, terminal).await;
-        let streams = streams.map_err(|failure| not_started(&failure))?;
-        Ok((self.program(container, Some(exec)), streams))
-    }
-
-    /// Starts a program as the main process of a container of its own.
-    async fn launch(
-        &self,
-        words: Vec<String>,
-        variables: &BTreeMap<String, String>,
-    ) -> Result<(Program, Hijacked), Refused> {
-        let terminal = self.terminal.is_some();
-        let (shared, login) = (&self.shared, &self.login);
-        let made = container::of_session(shared, login, words, variables, terminal);
-        let container = made.await?;
-        let streams = shared.engine.attach(&container.id).await;
-        let streams = streams.map_err(|failure| not_started(&failure))?;
-        container.start().await?;
-        Ok((self.program(&container, None), streams))
-    }
-
-    fn program(&self, container: &Arc<Container>, exec: Option<String>) -> Program {
-        Program {
-            container: Arc::clone(container),
-            exec,
-            pid: None,
-            helper: self.shared.settings.helper.clone(),
-        }
     }
 }
 
@@ -182,51 +121,26 @@ impl Session for DockerSession {
         if self.running.is_some() {
             return Err(Refused::new("the channel has a program already"));
         }
-        let (Wrapped { words, opening }, variables) = self.prepared(&asked)?;
-        let (mut program, streams) = match &self.container {
-            Some(container) => self.execute(container, words, &variables).await?,
-            None => self.launch(words, &variables).await?,
+        let (wrapped, variables) = self.prepared(&asked)?;
+        let start = Start {
+            shared: Arc::clone(&self.shared),
+            login: Arc::clone(&self.login),
+            container: self.container.clone(),
+            wrapped,
+            variables,
+            size: self.terminal.as_ref().map(|terminal| terminal.size),
         };
-        let plain = self.terminal.is_none();
-        let (reader, mut writer) = tokio::io::split(streams);
-        let mut frames = Frames::new(reader, plain);
-        let limit = self.shared.settings.timeouts.command_start;
-        let size = self.terminal.as_ref().map(|terminal| terminal.size);
-        let opened = opening::open(&program, &mut frames, &mut writer, opening, size);
-        let opened = tokio::time::timeout(limit, opened).await;
-        let (pid, early) = opened.map_err(|_| {
-            Refused::new(format!(
-                "the program was not started within {limit:?} (docker.timeouts.commandStart)"
-            ))
-        })??;
-        program.pid = pid;
-        let program = Arc::new(program);
-        let unwanted = CancellationToken::new();
-        let (stdout, out) = tokio::io::duplex(BUFFER);
-        let (mut stderr, err) = tokio::io::duplex(BUFFER);
-        // There is room for it.
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut stderr, &early).await;
-        let (exit, ended) = oneshot::channel();
-        let ways = Ways {
-            stdout,
-            stderr,
-            exit,
-            unwanted: unwanted.clone(),
-        };
-        let watching = process::watch(Arc::clone(&program), frames, ways);
-        self.shared.tasks.spawn(watching);
-        self.running = Some(Running {
-            program,
-            _wanted: unwanted.drop_guard(),
+        // In a task of its own: who waits may give up, and a program that runs all the same must not
+        // be left with nobody to end it.
+        let (sender, started) = oneshot::channel();
+        self.shared.tasks.spawn(async move {
+            let _ = sender.send(start.run().await);
         });
-        Ok(Process {
-            stdin: Box::new(stdin::Stdin::new(writer, plain)),
-            stdout: Box::new(out),
-            stderr: Some(Box::new(err)),
-            exit: ended
-                .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
-                .boxed(),
-        })
+        let started = started.await;
+        let started = started.map_err(|_| Refused::new("the program could not be started"))?;
+        let (process, running) = started?;
+        self.running = Some(running);
+        Ok(process)
     }
 }
 
@@ -235,8 +149,4 @@ fn size(columns: u64, rows: u64) -> Size {
         columns: u16::try_from(columns).unwrap_or(u16::MAX),
         rows: u16::try_from(rows).unwrap_or(u16::MAX),
     }
-}
-
-fn not_started(failure: &Failure) -> Refused {
-    Refused::new(format!("the program can't be started: {failure}"))
 }

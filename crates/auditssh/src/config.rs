@@ -24,3 +24,4 @@ pub(crate) use check::{
 pub(crate) use duration::Span;
 pub(crate) use error::nearest;
 pub(crate) use one_or_many::Address;
+pub(crate) use size::Size;

@@ -11,6 +11,7 @@
 mod agent;
 mod algorithms;
 mod channel;
+mod forward;
 mod issue;
 mod outcome;
 mod watcher;

@@ -1,6 +1,7 @@
 mod ask;
 mod check;
 
+use super::client::Asked;
 use super::{Ended, Link, clip};
 use crate::auth::{self, Grant, Users};
 use crate::backend::{Backend, Identity};
@@ -250,6 +251,7 @@ impl Login {
             local_address: self.link.local,
             restrictions: guard.imposed(grant.restrictions),
             facts: grant.facts,
+            client: Arc::new(Asked::new(&self.link)),
         };
         self.link.connect(&self.door.backend, identity, guard);
         Ok(())

@@ -1,6 +1,7 @@
 use super::*;
 use crate::settings::{MetadataAs, Spec};
 use auditssh_gateway::auth::{Fact, Facts, Restrictions};
+use auditssh_gateway::backend::NoClient;
 use std::sync::Arc;
 
 fn fact(value: &str) -> Fact<String> {
@@ -26,6 +27,7 @@ fn identity() -> Identity {
         local_address: "192.0.2.2:22".parse().unwrap(),
         restrictions: Restrictions::default(),
         facts: Arc::new(facts),
+        client: Arc::new(NoClient),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::message::{AuthPassword, AuthPasswordBackendError, KeyboardInteractiveAnswer};
+use crate::message::{AuthPassword, AuthPasswordBackendError, KeyboardInteractiveAnswer, X11};
 
 const NOTHING: Intercept = Intercept {
     stdin: Stdin::No,
@@ -102,6 +102,13 @@ fn secrets() -> Vec<Event> {
         password: Some(b"hunter2".to_vec()),
     };
     vec![
+        Event::X11(X11 {
+            request_id: 1,
+            single_connection: false,
+            auth_protocol: "MIT-MAGIC-COOKIE-1".into(),
+            cookie: "hunter2".into(),
+            screen: 0,
+        }),
         Event::AuthPassword(auth()),
         Event::AuthPasswordSuccessful(auth()),
         Event::AuthPasswordFailed(auth()),

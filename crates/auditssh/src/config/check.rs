@@ -4,6 +4,7 @@
 mod audit;
 mod auth;
 mod docker;
+mod forwarding;
 mod geoip;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -93,6 +94,12 @@ impl Config {
         let countries = geoip::check(&raw.geoip, &mut report);
         let directory = audit.as_ref().map(|audit| audit.directory.path.clone());
         let (backend, place_separator) = backend(&raw, directory, &mut report);
+        forwarding::fits(
+            &raw.security.forwarding,
+            &security.forwarding,
+            &backend,
+            &mut report,
+        );
         let webhooks = auth::check(&raw.auth, &mut report);
         auth::check_config_server(&raw.configserver, &mut report);
         let users = users::check(&raw, &mut report);

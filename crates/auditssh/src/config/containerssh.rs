@@ -62,9 +62,7 @@ pub(super) fn key(path: &str) -> Option<&'static str> {
 
 /// The word of ours for one that only ContainerSSH knows, or that its documents use for another.
 pub(super) fn word(path: &str, word: &str) -> Option<&'static str> {
-    let mode = path.starts_with("security.")
-        && !path.starts_with("security.forwarding.")
-        && path.to_ascii_lowercase().ends_with("mode");
+    let mode = path.starts_with("security.") && path.to_ascii_lowercase().ends_with("mode");
     match word {
         "allow" if mode => return Some("enable"),
         "deny" if mode => return Some("disable"),

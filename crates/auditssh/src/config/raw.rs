@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod configserver;
 mod docker;
+mod forwarding;
 mod geoip;
 mod http;
 mod kubernetes;
@@ -29,6 +30,7 @@ pub(crate) use configserver::ConfigServer;
 pub(crate) use docker::{
     Docker, DockerExecution, DockerMode, DockerTimeouts, ImagePullPolicy, RegistryAuth,
 };
+pub(crate) use forwarding::{Forwarding, GatewayPorts};
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use http::TlsVersion;
 pub(crate) use kubernetes::Kubernetes;
@@ -39,7 +41,7 @@ pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
 pub(crate) use s3::{Checksum, LockMode, S3};
-pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
+pub(crate) use security::{Filter, Mode, Security};
 pub(crate) use ssh::Ssh;
 pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;

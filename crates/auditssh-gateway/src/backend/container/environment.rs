@@ -103,6 +103,7 @@ fn fit(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::auth::{Fact, Facts, Restrictions};
+    use crate::backend::NoClient;
     use std::sync::Arc;
 
     fn fact(value: &str) -> Fact<String> {
@@ -124,6 +125,7 @@ mod tests {
                 ..Restrictions::default()
             },
             facts: Arc::new(facts),
+            client: Arc::new(NoClient),
         }
     }
 

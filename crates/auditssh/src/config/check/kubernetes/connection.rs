@@ -28,9 +28,19 @@ pub(super) fn check(block: &Connection, is_backend: bool, report: &mut Report) -
             "`context` is one of `kubeconfig`, which is missing",
         );
     }
-    let authority = pem(&block.cacert, &block.cacert_file, "cacert", report);
-    let certificate = pem(&block.cert, &block.cert_file, "cert", report);
-    let key = pem(&block.key, &block.key_file, "key", report);
+    let authority = pem(
+        block.cacert.as_ref(),
+        block.cacert_file.as_ref(),
+        "cacert",
+        report,
+    );
+    let certificate = pem(
+        block.cert.as_ref(),
+        block.cert_file.as_ref(),
+        "cert",
+        report,
+    );
+    let key = pem(block.key.as_ref(), block.key_file.as_ref(), "key", report);
     let token = token(block, report);
     let password = password(block, report);
     let host = &block.host;
@@ -140,8 +150,8 @@ fn url(host: &At<String>, report: &mut Report) -> Option<String> {
 
 /// PEM that is given as text or as a file, or either as the other: what begins like PEM is PEM.
 fn pem(
-    text: &Option<At<Secret>>,
-    file: &Option<At<String>>,
+    text: Option<&At<Secret>>,
+    file: Option<&At<String>>,
     key: &str,
     report: &mut Report,
 ) -> Option<Pem> {

@@ -8,7 +8,6 @@ use crate::config::Config;
 const HONOURED: &str = "";
 
 const ALGORITHMS: &str = "is fixed, and none of them is weak; remove this key";
-const NO_FORWARDING: &str = "forwarding is not in this version; write `disable`";
 
 /// What may stand there, and what is said of it.
 const KEYS: &[(&str, &str)] = &[
@@ -192,12 +191,13 @@ const KEYS: &[(&str, &str)] = &[
         HONOURED,
     ),
     (
-        "security: {forwarding: {forwardingMode: enable}}",
-        NO_FORWARDING,
+        "security: {forwarding: {forwardingMode: enable, reverseForwardingMode: filter, \
+             socketForwardingMode: '', socketListenMode: enable}}",
+        HONOURED,
     ),
     (
-        "security: {forwarding: {x11ForwardingMode: enable}}",
-        NO_FORWARDING,
+        "security: {forwarding: {x11ForwardingMode: allow}}",
+        "unknown value `allow`; write `enable`",
     ),
 ];
 
