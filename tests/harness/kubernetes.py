@@ -115,6 +115,8 @@ class Cluster:
         self.new_status: dict | None = None
         # Whether requests get no answer.
         self.deaf = False
+        # Whether there is no API server; connections that were being made are cut.
+        self.absent = False
         self.protocols_used: list[str] = []
         self.version = 1
         self.watchers: list[asyncio.Queue] = []
@@ -177,13 +179,14 @@ class Cluster:
         self.cut_all()
         for pod in self.history:
             pod.kill()
-        await self.runner.cleanup()
+        self.site._server.close()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 
     def away(self) -> None:
         """The API server ends; pods and what runs in them stay."""
         port = self.port
+        self.absent = True
 
         async def leave():
             await self.site.stop()
@@ -193,6 +196,7 @@ class Cluster:
         assert self.port == port
 
     def back(self) -> None:
+        self.absent = False
         self.call(self.bind(self.port))
 
     def cut_all(self) -> None:
@@ -263,6 +267,9 @@ class Cluster:
             if request.query.get("watch"):
                 kind = "watch"
             self.asked.append((kind, path, request.query_string))
+            if self.absent:
+                request.transport.abort()
+                return web.Response(status=503)
             while self.deaf:
                 await asyncio.sleep(0.05)
             if not self.is_known(request):

@@ -121,7 +121,7 @@ fn a_value_of_another_kind_is_named_with_what_is_wanted() {
         ),
         (
             "backend: [local]",
-            "1:10: `backend`: a list stands here where one of local, sshproxy, docker is wanted",
+            "1:10: `backend`: a list stands here where one of local, sshproxy, docker, kubernetes is wanted",
         ),
         (
             "audit: {s3: logs}",
