@@ -19,6 +19,7 @@ mod tests;
 mod wire;
 
 pub use self::russh::NOISE;
+pub use self::russh::{Algorithms, NoHostKey, Unsupported};
 pub use counters::{Attempts, Counter, Counters, Method, Origin, Origins};
 pub use hostkey::{HostKey, HostKeyError};
 pub use mark::connection as connection_of_task;

@@ -11,6 +11,7 @@
 //! - A key exchange of the server's own tolerates twice the first window in bytes that were
 //!   already under way, for all channels together (`Link::window` keeps to that).
 
+mod algorithms;
 mod handler;
 mod key;
 mod outlet;
@@ -20,13 +21,14 @@ pub use ::russh::keys::ssh_key::LineEnding;
 pub use ::russh::keys::ssh_key::certificate::CertType;
 pub use ::russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
 
+pub use algorithms::{Algorithms, NoHostKey, Unsupported};
+
 /// What can go wrong with a key.
 pub use ::russh::keys::ssh_key::Error as KeyError;
 
 pub(crate) use handler::signal_name;
 pub(crate) use key::read_private_key;
 pub(crate) use outlet::{Control, Outlet, Reply};
-pub use upstream::{Algorithms, Unsupported};
 pub(crate) use upstream::{ClientConfig, Failure, Methods, Upstream, UpstreamChannel, Verdict};
 pub(crate) use upstream::{Issued, Request, issue};
 
@@ -42,7 +44,7 @@ use crate::session::{Ended, Link, Login};
 use crate::settings::Settings;
 use crate::wire::Wire;
 use ::russh::server::RunningSession;
-use ::russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
+use ::russh::{MethodKind, MethodSet, SshId};
 use handler::Handler;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -60,58 +62,6 @@ const KEY_LIFETIME: Duration = Duration::from_hours(1);
 /// ends the connection after so many more than are allowed.
 const FREE_REFUSALS: usize = 1;
 
-/// Key exchanges, the best first: with a post-quantum part, then elliptic, then classic. Of those
-/// that sshd offers and the library knows, none with SHA-1 or a curve of NIST.
-const KEX: &[kex::Name] = &[
-    kex::MLKEM768X25519_SHA256,
-    kex::CURVE25519,
-    kex::CURVE25519_PRE_RFC_8731,
-    kex::DH_G16_SHA512,
-    kex::DH_G18_SHA512,
-    kex::DH_G14_SHA256,
-    kex::EXTENSION_SUPPORT_AS_SERVER,
-    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
-];
-
-/// Host key algorithms, as far as there is a key for them; never SHA-1.
-const HOST_KEYS: &[Algorithm] = &[
-    Algorithm::Ed25519,
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP256,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP384,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP521,
-    },
-    Algorithm::Rsa {
-        hash: Some(HashAlg::Sha512),
-    },
-    Algorithm::Rsa {
-        hash: Some(HashAlg::Sha256),
-    },
-];
-
-/// Ciphers; GCM costs the least with the instructions that processors have for it.
-const CIPHERS: &[cipher::Name] = &[
-    cipher::AES_256_GCM,
-    cipher::AES_128_GCM,
-    cipher::CHACHA20_POLY1305,
-    cipher::AES_256_CTR,
-    cipher::AES_192_CTR,
-    cipher::AES_128_CTR,
-];
-
-/// MACs: over the ciphertext, and over the clear text for clients that know nothing better (libssh2
-/// before 1.11, as in Debian 12's curl). None with SHA-1.
-const MACS: &[mac::Name] = &[
-    mac::HMAC_SHA512_ETM,
-    mac::HMAC_SHA256_ETM,
-    mac::HMAC_SHA512,
-    mac::HMAC_SHA256,
-];
-
 /// A new Ed25519 key of the operating system's random numbers.
 pub fn generate_ed25519() -> Result<PrivateKey, KeyError> {
     PrivateKey::random(&mut ::russh::keys::key::safe_rng(), Algorithm::Ed25519)
@@ -124,7 +74,7 @@ impl Config {
     pub(crate) fn new(settings: &Settings) -> Self {
         let limits = &settings.limits;
         let window = crate::session::first_window(limits.channel_buffer);
-        let keys = settings.host_keys.iter();
+        let keys = settings.shown_keys();
         Self(Arc::new(::russh::server::Config {
             server_id: SshId::Standard(Cow::Owned(settings.server_version.clone())),
             methods: methods(),
@@ -136,14 +86,7 @@ impl Config {
             window_size: window,
             maximum_packet_size: PACKET_BYTES,
             limits: rekey(settings.rekey_bytes),
-            preferred: Preferred {
-                kex: Cow::Borrowed(KEX),
-                key: Cow::Borrowed(HOST_KEYS),
-                cipher: Cow::Borrowed(CIPHERS),
-                mac: Cow::Borrowed(MACS),
-                compression: Cow::Borrowed(&[compression::NONE]),
-                ..Preferred::DEFAULT
-            },
+            preferred: settings.algorithms.preferred(),
             // An idle session may stay; who never logs in is our own deadline's.
             inactivity_timeout: None,
             keepalive_interval: settings.client_alive_interval,

@@ -252,6 +252,8 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
     if settings.host_keys.is_empty() {
         return fail("ssh.hostkeys: at least one host key is wanted");
     }
+    let shown = settings.algorithms.show_one_of(&settings.host_keys);
+    shown.map_err(|error| ServeError::Settings(error.to_string()))?;
     if !(256 * 1024..=1 << 30).contains(&settings.limits.channel_buffer) {
         return fail("limits.channelBuffer: between 256 KiB and 1 GiB is wanted");
     }

@@ -3,6 +3,7 @@
 use crate::HostKey;
 use crate::auth::Service;
 use crate::geoip::Countries;
+use crate::russh::Algorithms;
 use crate::security::Security;
 use crate::server::Balancers;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub struct Settings {
     /// Bytes in either direction after which keys are exchanged anew (RFC 4253, 9); at most
     /// 2^30.
     pub rekey_bytes: usize,
+    /// Which algorithms clients are offered.
+    pub algorithms: Algorithms,
     /// Limits on everything that a client can make grow.
     pub limits: Limits,
     /// What sessions may do.
@@ -55,6 +58,12 @@ impl Settings {
             .map_or(limit, |most| most.min(limit))
     }
 
+    /// The host keys of algorithms that are offered.
+    pub(crate) fn shown_keys(&self) -> impl Iterator<Item = &HostKey> {
+        let shown = |key: &&HostKey| self.algorithms.show(key);
+        self.host_keys.iter().filter(shown)
+    }
+
     /// What the server calls itself unless told otherwise.
     pub const SERVER_VERSION: &str = "SSH-2.0-AuditSSH";
 
@@ -69,6 +78,7 @@ impl Settings {
             client_alive_interval: None,
             client_alive_count_max: 3,
             rekey_bytes: 1 << 30,
+            algorithms: Algorithms::for_clients(),
             limits: Limits::default(),
             security: Arc::default(),
             countries: Countries::default(),

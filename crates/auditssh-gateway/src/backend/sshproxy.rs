@@ -18,7 +18,6 @@ mod secret;
 mod session;
 mod settings;
 
-pub use crate::russh::{Algorithms, Unsupported};
 pub use hostkeys::{Fingerprint, HostKeys, NoFingerprint};
 pub use known_hosts::KnownHostsError;
 pub use login::Credentials;

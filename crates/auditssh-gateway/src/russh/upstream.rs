@@ -9,21 +9,19 @@
 //! - Dropping its handle ends it only when nothing waits to be sent; cutting its line always does.
 
 mod agent;
-mod algorithms;
 mod channel;
 mod forward;
 mod issue;
 mod outcome;
 mod watcher;
 
-pub use algorithms::{Algorithms, Unsupported};
 pub(crate) use channel::UpstreamChannel;
 pub(crate) use issue::{Issued, Request, issue};
 pub(crate) use outcome::{Failure, Methods, Verdict};
 
 use crate::backend::sshproxy::{Ports, Presented, Secret};
 use crate::mark::Mark;
-use crate::russh::{HashAlg, PrivateKey, PublicKey};
+use crate::russh::{Algorithms, HashAlg, PrivateKey, PublicKey};
 use crate::wire::{Line, Wire};
 use ::russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse as Interactive};
 use ::russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};

@@ -1,6 +1,7 @@
 //! From what is written to what the parts of the server are told: every check that needs more
 //! than one value, or a file.
 
+mod algorithms;
 mod audit;
 mod auth;
 mod docker;

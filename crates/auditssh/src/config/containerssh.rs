@@ -1,7 +1,7 @@
 //! Keys and words of ContainerSSH's configuration that are not ours, and what to write instead.
 
 /// By the whole path of the key.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 8] = [
     (
         "dockerrun",
         "write `backend: docker` and `docker: {connection: {host: …}, execution: {container: …}}`",
@@ -15,9 +15,6 @@ const KEYS: [(&str, &str); 11] = [
         "no registry asks for it; remove this key",
     ),
     ("listen", "write `ssh: {listen: …}`"),
-    ("ssh.ciphers", ALGORITHMS),
-    ("ssh.kex", ALGORITHMS),
-    ("ssh.macs", ALGORITHMS),
     (
         "ssh.keyboardInteractiveName",
         "the prompt of keyboard-interactive bears no name; remove this key",
@@ -36,9 +33,6 @@ const KEYS: [(&str, &str); 11] = [
         "pods that are deleted must be able to go; remove this key",
     ),
 ];
-
-const ALGORITHMS: &str =
-    "which algorithms are offered is fixed, and none of them is weak; remove this key";
 
 /// By the whole path of the key and the word that stands there.
 const WORDS: [(&str, &str, &str); 10] = [

@@ -7,7 +7,7 @@ use auditssh_gateway::auth::{self, User, Users};
 use auditssh_gateway::backend::local::{self, RunAs};
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
-use auditssh_gateway::{Balancers, HostKey, Limits, Settings};
+use auditssh_gateway::{Algorithms, Balancers, HostKey, Limits, Settings};
 use auditssh_log::policy::{Intercept, Stdin};
 use nix::unistd::Uid;
 use std::fmt::Write as _;
@@ -125,6 +125,7 @@ fn ssh(data: &Path, listen: &[SocketAddr]) -> Ssh {
         client_alive_interval: None,
         client_alive_count_max: 3,
         rekey_bytes: 1 << 30,
+        algorithms: Algorithms::for_clients(),
     }
 }
 

@@ -39,10 +39,13 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
     let mut found = Vec::new();
     let keys = match &config.ssh.host_keys {
         // It would be made.
-        HostKeys::Made(file) if !file.exists() => Ok(Vec::new()),
+        HostKeys::Made(file) if !file.exists() => HostKey::ephemeral()
+            .map(|key| vec![key])
+            .map_err(Into::into),
         keys => host_keys(keys),
     };
-    found.extend(keys.err());
+    let shown = keys.and_then(|keys| Ok(config.ssh.algorithms.show_one_of(&keys)?));
+    found.extend(shown.err());
     match config.audit.map(|audit| archive(audit, None)).transpose() {
         Ok(Some(settings)) => found.extend(archive::inspect(&settings).err().map(Into::into)),
         Ok(None) => {}
@@ -84,6 +87,7 @@ pub(super) fn gateway(
         client_alive_interval: ssh.client_alive_interval,
         client_alive_count_max: ssh.client_alive_count_max,
         rekey_bytes: ssh.rekey_bytes,
+        algorithms: ssh.algorithms,
         limits,
         security: Arc::new(security),
         countries,

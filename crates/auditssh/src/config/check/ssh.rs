@@ -1,10 +1,11 @@
 //! `ssh`.
 
+use super::algorithms::{Lists, choose, choose_host_keys};
 use super::report::Report;
 use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::raw;
-use auditssh_gateway::Balancers;
+use auditssh_gateway::{Algorithms, Balancers};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) struct Ssh {
     pub(crate) client_alive_interval: Option<Duration>,
     pub(crate) client_alive_count_max: usize,
     pub(crate) rekey_bytes: usize,
+    pub(crate) algorithms: Algorithms,
 }
 
 /// Where the server's keys lie.
@@ -54,6 +56,7 @@ pub(super) fn check(raw: &raw::Ssh, report: &mut Report) -> Ssh {
         client_alive_interval: (interval > Span::default()).then(|| interval.into()),
         client_alive_count_max: report.within(count, bounds::CLIENT_ALIVE_COUNT_MAX),
         rekey_bytes: report.within(&raw.rekey_limit, bounds::REKEY_LIMIT).into(),
+        algorithms: algorithms(raw, report),
     }
 }
 
@@ -94,6 +97,19 @@ fn balancers(raw: &raw::Ssh, report: &mut Report) -> Balancers {
         report.fault(networks, format!("`proxyProtocol`: {reason}"));
         Balancers::default()
     })
+}
+
+fn algorithms(raw: &raw::Ssh, report: &mut Report) -> Algorithms {
+    let mut algorithms = Algorithms::for_clients();
+    let lists = Lists {
+        kex: &raw.kex,
+        ciphers: &raw.ciphers,
+        macs: &raw.macs,
+    };
+    choose(&lists, &mut algorithms, report);
+    let keys = &raw.host_key_algorithms;
+    choose_host_keys(keys, "hostKeyAlgorithms", &mut algorithms, report);
+    algorithms
 }
 
 fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {

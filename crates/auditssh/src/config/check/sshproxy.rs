@@ -2,15 +2,16 @@
 
 mod routes;
 
+use super::algorithms::{Lists, choose, choose_host_keys};
 use super::report::Report;
 use super::ssh::version;
 use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::raw::{Backend, Raw, SshProxy};
 use crate::config::secret::Secret;
+use auditssh_gateway::Algorithms;
 use auditssh_gateway::backend::sshproxy::{
-    self as proxy, Algorithms, Credentials, HostKeys, KeySource, PasswordSource, Settings, Target,
-    Unsupported, UserName,
+    self as proxy, Credentials, HostKeys, KeySource, PasswordSource, Settings, Target, UserName,
 };
 use zeroize::Zeroizing;
 
@@ -122,27 +123,18 @@ fn demand(raw: &Raw, report: &mut Report) {
 }
 
 fn algorithms(block: &SshProxy, report: &mut Report) -> Algorithms {
-    let mut algorithms = Algorithms::default();
-    let mut set = |list: &At<Vec<String>>,
-                   key: &str,
-                   set: &mut dyn FnMut(&[String]) -> Result<(), Unsupported>| {
-        if list.value.is_empty() {
-            return;
-        }
-        if let Err(error) = set(&list.value) {
-            report.fault(list, format!("`{key}`: {error}"));
-        }
+    let mut algorithms = Algorithms::for_servers();
+    let lists = Lists {
+        kex: &block.kex,
+        ciphers: &block.ciphers,
+        macs: &block.macs,
     };
-    set(&block.kex, "kex", &mut |names| algorithms.set_kex(names));
-    set(&block.ciphers, "ciphers", &mut |names| {
-        algorithms.set_ciphers(names)
-    });
-    set(&block.macs, "macs", &mut |names| algorithms.set_macs(names));
+    choose(&lists, &mut algorithms, report);
     for (list, key) in [
         (&block.host_key_algorithms, "hostKeyAlgorithms"),
         (&block.host_key_algos, "hostKeyAlgos"),
     ] {
-        set(list, key, &mut |names| algorithms.set_host_keys(names));
+        choose_host_keys(list, key, &mut algorithms, report);
     }
     if !block.host_key_algos.value.is_empty() && !block.host_key_algorithms.value.is_empty() {
         report.fault(

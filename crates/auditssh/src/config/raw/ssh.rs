@@ -45,6 +45,18 @@ pub(crate) struct Ssh {
     /// connections of `sshproxy`.
     #[schemars(transform = bounds::REKEY_LIMIT.told())]
     pub(crate) rekey_limit: At<Size>,
+    /// The ciphers that clients are offered; without any, the safe ones. Of what both sides have, the
+    /// one counts that the client names first (RFC 4253, 7.1).
+    pub(crate) ciphers: At<Vec<String>>,
+    /// The key exchanges, likewise. Those with curves of NIST (`ecdh-sha2-nistp256`, …) are offered
+    /// only if they stand here.
+    pub(crate) kex: At<Vec<String>>,
+    /// The MACs, likewise; they go with the ciphers `aes…-ctr`, the others have their own.
+    pub(crate) macs: At<Vec<String>>,
+    /// The algorithms of host keys, likewise; keys of `hostkeys` of another algorithm are not shown,
+    /// and one at least must be. `ssh-rsa` stands for RSA keys, with signatures of SHA-2 only; names
+    /// of certificates stand for their keys.
+    pub(crate) host_key_algorithms: At<Vec<String>>,
     /// A file with the public keys of the authorities whose user certificates are accepted, one a
     /// line, or a list of such files.
     #[serde(rename = "trustedUserCAKeys")]
@@ -62,6 +74,10 @@ impl Default for Ssh {
             client_alive_interval: At::unplaced(Span::from_secs(0)),
             client_alive_count_max: At::unplaced(3),
             rekey_limit: At::unplaced(Size::gibibytes(1)),
+            ciphers: At::default(),
+            kex: At::default(),
+            macs: At::default(),
+            host_key_algorithms: At::default(),
             trusted_user_ca_keys: None,
         }
     }

@@ -7,7 +7,6 @@ use crate::config::Config;
 /// Nothing is said.
 const HONOURED: &str = "";
 
-const ALGORITHMS: &str = "is fixed, and none of them is weak; remove this key";
 
 /// What may stand there, and what is said of it.
 const KEYS: &[(&str, &str)] = &[
@@ -31,9 +30,40 @@ const KEYS: &[(&str, &str)] = &[
         HONOURED,
     ),
     ("ssh: {clientAliveInterval: 60000000000}", HONOURED),
-    ("ssh: {ciphers: [aes256-gcm@openssh.com]}", ALGORITHMS),
-    ("ssh: {kex: [curve25519-sha256@libssh.org]}", ALGORITHMS),
-    ("ssh: {macs: [hmac-sha2-256]}", ALGORITHMS),
+    (
+        "ssh: {ciphers: [chacha20-poly1305@openssh.com, aes256-gcm@openssh.com, \
+             aes128-gcm@openssh.com, aes256-ctr, aes192-ctr, aes128-ctr]}",
+        HONOURED,
+    ),
+    (
+        "ssh: {kex: [curve25519-sha256@libssh.org, ecdh-sha2-nistp521, ecdh-sha2-nistp384, \
+             ecdh-sha2-nistp256]}",
+        HONOURED,
+    ),
+    (
+        "ssh: {macs: [hmac-sha2-256-etm@openssh.com, hmac-sha2-256]}",
+        HONOURED,
+    ),
+    (
+        "ssh: {hostKeyAlgorithms: [ssh-rsa, ssh-ed25519-cert-v01@openssh.com]}",
+        HONOURED,
+    ),
+    (
+        "ssh: {ciphers: [aes128-cbc]}",
+        "`ssh.ciphers`: `aes128-cbc` is not supported; these are: aes256-gcm@openssh.com",
+    ),
+    (
+        "ssh: {kex: [diffie-hellman-group14-sha1]}",
+        "`ssh.kex`: `diffie-hellman-group14-sha1` is not supported; these are: mlkem768x25519-sha256",
+    ),
+    (
+        "ssh: {macs: [hmac-sha1]}",
+        "`ssh.macs`: `hmac-sha1` is not supported; these are: hmac-sha2-512-etm@openssh.com",
+    ),
+    (
+        "ssh: {hostKeyAlgorithms: [ssh-dss]}",
+        "`ssh.hostKeyAlgorithms`: `ssh-dss` is not supported",
+    ),
     (
         "ssh: {keyboardInteractiveName: ''}",
         "bears no name; remove this key",
