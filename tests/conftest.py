@@ -8,8 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import program, s3  # noqa: E402
+from harness import docker, program, s3  # noqa: E402
 from harness.faults import Proxy  # noqa: E402
+from harness.kubernetes import Cluster  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
 from harness.upstream import Dropbear, Fake, OpenSsh  # noqa: E402
 from harness.webhook import Webhook  # noqa: E402
@@ -121,6 +122,59 @@ def make_webhook():
 def webhook(make_webhook) -> Webhook:
     """A double that refuses whoever it is asked about, until it is told otherwise."""
     return make_webhook()
+
+
+@pytest.fixture
+def make_cluster():
+    """Starts doubles of the Kubernetes API; all end with the test."""
+    clusters = []
+
+    def make(**changes) -> Cluster:
+        clusters.append(Cluster(**changes))
+        return clusters[-1]
+
+    yield make
+    for cluster in clusters:
+        cluster.remove()
+
+
+@pytest.fixture
+def make_pods(make_server):
+    """Makes servers (not yet started) whose backend is a cluster."""
+
+    def make(cluster, settings=None, **changes):
+        block = cluster.settings(**(settings or {}))
+        return make_server(backend="kubernetes", local=None, kubernetes=block, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dockerd():
+    """A Docker engine for all tests."""
+    engine = docker.Docker()
+    yield engine
+    engine.remove()
+
+
+@pytest.fixture(scope="session")
+def podman():
+    """A Podman for all tests."""
+    engine = docker.Podman()
+    yield engine
+    engine.remove()
+
+
+@pytest.fixture
+def make_docker(make_server):
+    """Makes servers (not yet started) whose programs run in containers of an engine."""
+
+    def make(engine, execution=None, **changes) -> Server:
+        block = engine.settings(**(execution or {}))
+        block |= changes.pop("docker", {})
+        return make_server(backend="docker", local=None, docker=block, **changes)
+
+    return make
 
 
 @pytest.fixture(scope="session")

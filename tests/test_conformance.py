@@ -15,6 +15,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from harness import docker
+from harness.kubernetes import Cluster
 from harness.log import (
     CHANNEL_OK,
     CLOSE,
@@ -45,7 +47,13 @@ from harness.wait import until
 MIB = 1024 * 1024
 # What the whole gateway may grow by, however much passes through it.
 GROWTH = 96 * MIB
-PLACES = {"local": None, "openssh": OpenSsh, "dropbear": Dropbear}
+PLACES = {"local": None, "openssh": OpenSsh, "dropbear": Dropbear, "kubernetes": Cluster}
+# Engines, by the fixture that starts them, and what has a container of its own there.
+CONTAINERS = {
+    "docker": ("dockerd", "connection"),
+    "docker-session": ("dockerd", "session"),
+    "podman": ("podman", "connection"),
+}
 
 
 @dataclass
@@ -57,11 +65,40 @@ class Place:
     folder: Path
     # Whether a client may set LC_* variables.
     variables: bool = True
+    # Whether it may set no others.
+    strict: bool = True
+    # Whether it is told that a signal ended a program, rather than a status of 128 and more.
+    exit_signals: bool = True
+    # Whether a program that has closed its outputs may go on reading.
+    reads_on: bool = True
 
 
-@pytest.fixture(params=list(PLACES))
-def place(request, make_server, make_upstream, make_proxy, tmp_path) -> Place:
+def container_place(request, make_docker, folder: Path) -> Place:
+    """Programs see the folder and have process ids of this machine, so that tests find them."""
+    engine, mode = CONTAINERS[request.param]
+    execution = {
+        "container": {"image": docker.LARGE},
+        "host": {"binds": [f"{folder}:{folder}"], "pidmode": "host"},
+        "mode": mode,
+    }
+    server = make_docker(request.getfixturevalue(engine), execution)
+    return Place(server.start(), folder, strict=False, exit_signals=False, reads_on=False)
+
+
+# What is not in the fast suite has its essentials there, in test_docker.py.
+NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in ("docker-session", "podman")]
+
+
+@pytest.fixture(params=[*PLACES, "docker", *NIGHTLY])
+def place(request, make_server, make_upstream, make_proxy, make_docker, make_cluster, make_pods, tmp_path):
+    if request.param in CONTAINERS:
+        folder = tmp_path / "place"
+        folder.mkdir()
+        return container_place(request, make_docker, folder)
     kind = PLACES[request.param]
+    if kind is Cluster:
+        cluster = make_cluster()
+        return Place(make_pods(cluster).start(), cluster.home, strict=False, exit_signals=False)
     if kind is None:
         folder = tmp_path / "place"
         folder.mkdir()
@@ -159,12 +196,19 @@ def test_outputs_apart_and_exit_codes(server, code):
     assert log.messages[-1].type == DISCONNECT
 
 
-def test_a_program_that_a_signal_ends(server):
+def test_a_program_that_a_signal_ends(place):
+    server = place.server
+
     async def run():
         async with connect(server) as connection:
             return await connection.run("kill -KILL $$")
 
-    assert asyncio.run(run()).exit_signal[0] == "KILL"
+    done = asyncio.run(run())
+    if not place.exit_signals:
+        assert (done.exit_status, done.exit_signal) == (137, None)
+        assert server.log().only(EXIT)["exitStatus"] == 137
+        return
+    assert done.exit_signal[0] == "KILL"
     log = server.log()
     assert log.only(EXIT_SIGNAL)["signal"] == "KILL"
     assert log.of(EXIT) == []
@@ -188,12 +232,13 @@ def test_variables(place):
     options = ["-o", "SetEnv=LC_MARK=kept FORBIDDEN=dropped"]
     done = place.server.run("echo $LC_MARK/$FORBIDDEN", *options)
     kept = "kept" if place.variables else ""
-    assert done.stdout.decode() == f"{kept}/\n"
+    other = "" if place.strict else "dropped"
+    assert done.stdout.decode() == f"{kept}/{other}\n"
     log = place.server.log()
     asked = {m["name"]: m["requestId"] for m in log.of(SETENV)}
     refused = {m["requestId"] for m in log.of(REQUEST_FAILED)}
     assert list(asked) == ["LC_MARK", "FORBIDDEN"]
-    assert asked["FORBIDDEN"] in refused
+    assert (asked["FORBIDDEN"] in refused) == place.strict
     assert (asked["LC_MARK"] in refused) != place.variables
 
 
@@ -256,6 +301,12 @@ def test_the_end_of_the_input_cuts_no_output(server):
 
 def test_the_end_of_the_outputs_cuts_no_input(place):
     """A program may close its outputs and go on reading."""
+    if not place.reads_on:
+        # An engine closes the input with the outputs; how the program ends is told all the same.
+        done = place.server.run("exec > /dev/null 2> /dev/null; sleep 1; exit 6", input=b"x")
+        assert (done.returncode, done.stdout) == (6, b"")
+        assert place.server.log().only(EXIT)["exitStatus"] == 6
+        return
     sent, file = os.urandom(3_000_000), place.folder / "read"
     script = f"exec > /dev/null 2> /dev/null; sleep 1; cat > {file}; exit 6"
     done = place.server.run(script, input=sent)

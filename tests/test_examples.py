@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import program
+from harness import docker, program
 from harness.server import free_port
 from harness.wait import until
 
@@ -67,3 +67,13 @@ def test_in_front_of_an_ssh_server(run):
     typed(copy)
     assert Path("/tmp/copied").read_bytes() == Path("/etc/os-release").read_bytes()
     assert b"(sftp)" in typed(listed)
+
+
+def test_a_container_for_everyone(run, dockerd, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{dockerd.socket}")
+    monkeypatch.setenv("IMAGE", docker.SMALL)
+    login, containers, listed, decoded = run("docker")
+    assert typed(login, "hostname; cat", input=b"here") == b"example\nhere"
+    assert typed(containers).startswith(b"CONTAINER ID")
+    assert b"hostname; cat" in typed(decoded)
+    assert b"alice" in typed(listed)

@@ -509,7 +509,7 @@ def test_a_server_that_is_none(make_proxy, make_fake, first, then, reason):
         ({"clientVersion": "OpenSSH"}, "`sshproxy.clientVersion` must be `SSH-2.0-`"),
         ({"password": "canary", "passwordFile": "/canary"}, "both `password` and `passwordFile`"),
         ({"password": ""}, "`sshproxy.password` is empty"),
-        ({"forwardAgent": True}, "unknown key `sshproxy.forwardAgent`"),
+        ({"forwardAgents": True}, "unknown key `sshproxy.forwardAgents`"),
         ({"certificateLifetime": "1s"}, "1s is out of bounds"),
         ({"agent": ""}, "`sshproxy.agent` is empty"),
         ({"port": 0}, "`sshproxy.port`: 0 is out of bounds"),

@@ -2,9 +2,11 @@
 
 mod archive;
 mod case;
+mod view;
 
 pub use archive::{recovery, verify};
 pub use case::Case;
+pub use view::{files, screen};
 
 use auditssh_log::Message;
 use auditssh_log::codec::{Damage, Decoder, End, Format, Messages, decode_message, encode, json};

@@ -1,14 +1,19 @@
 //! What stands behind the gateway: one trait for all.
 
+pub mod container;
+mod forward;
 pub mod local;
 pub mod sshproxy;
 
+pub use forward::{Arrival, Bind, Client, Listener, NoClient, Originator, Pipe, Target};
+
 use crate::auth::{Facts, Restrictions};
 use async_trait::async_trait;
-use auditssh_log::message::{ExitSignal, Pty, Window};
+use auditssh_log::message::{ExitSignal, Pty, Window, X11};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Who is logged in, as proven.
@@ -30,6 +35,8 @@ pub struct Identity {
     /// What services said of the user; empty for a login that none was asked about. A backend
     /// honours as much of it as it has a place for.
     pub facts: Arc<Facts>,
+    /// What may be asked of the client's side.
+    pub client: Arc<dyn Client>,
 }
 
 /// Why a backend can't serve. The text is for logs: it may tell an administrator what to change,
@@ -67,6 +74,15 @@ impl Refused {
         &self.reason
     }
 
+    /// What the user is told of something that can't be reached.
+    pub(crate) fn for_forwarding(&self) -> &str {
+        if self.public {
+            &self.reason
+        } else {
+            "the connection can't be had"
+        }
+    }
+
     /// What the user is told.
     pub fn for_user(&self) -> &str {
         if self.public {
@@ -83,11 +99,20 @@ pub trait Backend: Send + Sync {
     /// Called once for each connection, when the user is logged in.
     async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused>;
 
+    /// Called once, before the first connection, when nothing else can be the same server: what a
+    /// former run has left behind may be ended. It does not wait for that.
+    async fn begin(&self) {}
+
     /// Ends at once whatever runs for sessions.
     fn kill(&self) {}
 
     /// Waits until everything that was begun for sessions that are gone has been ended.
     async fn drained(&self) {}
+
+    /// How long the server waits for [`drained`](Self::drained) at its end.
+    fn patience(&self) -> Duration {
+        local::KILL_AFTER + Duration::from_secs(1)
+    }
 }
 
 /// One logged-in user's way in; dropped when the connection ends.
@@ -95,7 +120,20 @@ pub trait Backend: Send + Sync {
 pub trait Connection: Send + Sync {
     /// A session channel is opened; may take its time.
     async fn open_session(&self) -> Result<Box<dyn Session>, Refused>;
+
+    /// Connects to where the client wants; may take its time.
+    async fn reach(&self, _: &Target) -> Result<Pipe, Refused> {
+        Err(Refused::new(NO_FORWARDING))
+    }
+
+    /// Begins to take connections for the client.
+    async fn listen(&self, _: &Bind) -> Result<Box<dyn Listener>, Refused> {
+        Err(Refused::new(NO_FORWARDING))
+    }
 }
+
+/// What a backend says that forwards nothing.
+const NO_FORWARDING: &str = "this backend forwards nothing";
 
 /// What a channel asks to have started (RFC 4254, 6.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +163,17 @@ pub trait Session: Send {
     fn echoes(&self) -> Option<bool>;
     /// `shell`, `exec` or `subsystem`; once.
     async fn start(&mut self, program: Program) -> Result<Process, Refused>;
+
+    /// `auth-agent-req@openssh.com`, before [`start`](Self::start): connections to the agent of the
+    /// client's user.
+    async fn agent(&mut self) -> Result<Box<dyn Listener>, Refused> {
+        Err(Refused::new(NO_FORWARDING))
+    }
+
+    /// `x11-req`, before [`start`](Self::start): connections to the client's display.
+    async fn x11(&mut self, _: &X11) -> Result<Box<dyn Listener>, Refused> {
+        Err(Refused::new(NO_FORWARDING))
+    }
 }
 
 /// A program that runs.

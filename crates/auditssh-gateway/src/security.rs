@@ -8,13 +8,15 @@
 //! `sshd_config(5)`). A key's command is chosen by whoever writes the list of keys, maybe the user,
 //! so it must itself be one that `command` allows.
 
+mod forwarding;
 mod guard;
 #[cfg(test)]
 mod tests;
 
+pub use forwarding::{Forwarding, GatewayPorts, Interface, NoPlace, Place, Places};
 pub(crate) use guard::Guard;
 
-/// `security`: what sessions may do. The default allows everything.
+/// `security`: what sessions may do. The default allows everything but forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Security {
     /// Run in place of every program that is asked for and allowed.
@@ -34,6 +36,8 @@ pub struct Security {
     pub tty: Mode,
     /// Which signals may be sent, by name without `SIG`.
     pub signal: Filter,
+    /// What may be forwarded.
+    pub forwarding: Forwarding,
 }
 
 /// How requests of one kind are treated.

@@ -2,21 +2,27 @@
 //! callbacks mean, what is recorded of them, and in which order.
 
 mod arrival;
+mod backward;
 mod channel;
+mod client;
+mod forward;
 mod inbox;
 mod link;
+mod listen;
 mod login;
 mod open;
 mod pump;
 mod relay;
 mod request;
+mod splice;
 mod window;
 
+pub(crate) use backward::Backward;
 pub(crate) use channel::{Channel, Outlet};
 pub(crate) use link::Link;
+pub(crate) use listen::Asked;
 pub(crate) use login::{Answer, Challenge, Door, Login, PROMPT};
 pub(crate) use open::Opening;
-pub(crate) use request::{Forward, NO_FORWARDING};
 pub(crate) use window::first as first_window;
 
 use auditssh_archive::RecordError;

@@ -126,6 +126,12 @@ pub struct Limits {
     pub session_channels: usize,
     /// Channels that one connection may open in its life.
     pub channels: u64,
+    /// Forwarded channels open at a time on one connection.
+    pub forwarded_channels: usize,
+    /// Ports and sockets listened to at a time for one connection.
+    pub listeners: usize,
+    /// How long it may take to connect to where a client wants.
+    pub forward_connect: Duration,
     /// Environment variables of one channel.
     pub environment_variables: usize,
     /// Bytes of all names and values of one channel's environment.
@@ -159,6 +165,9 @@ impl Default for Limits {
             connections: 0,
             session_channels: 10,
             channels: 10_000,
+            forwarded_channels: 256,
+            listeners: 32,
+            forward_connect: Duration::from_secs(30),
             environment_variables: 128,
             environment_bytes: 256 * 1024,
             name_bytes: 256,

@@ -39,6 +39,7 @@ async fn one(local: &Local, round: u32) {
         local_address: "192.0.2.2:22".parse().unwrap(),
         restrictions: Restrictions::default(),
         facts: std::sync::Arc::default(),
+        client: std::sync::Arc::new(auditssh_gateway::backend::NoClient),
     };
     let connection = local.connect(identity).await.unwrap();
     let mut session = connection.open_session().await.unwrap();

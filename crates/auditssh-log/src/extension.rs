@@ -5,7 +5,8 @@
 //! gets further keys, which others ignore: [`Handshake`] in 199, [`FailedHandshake`] in 198,
 //! [`Forced`] in 403, 405 and 407.
 //! Where none fits, the message is a 400 (unknown channel request) whose request type ends in
-//! `@auditssh` and whose values are further keys again: [`MaskedInput`], [`Gap`], [`ClockStep`].
+//! `@auditssh` and whose values are further keys again: [`MaskedInput`], [`Gap`], [`ClockStep`],
+//! [`ForwardAnswer`].
 //!
 //! | message | key | value |
 //! |---|---|---|
@@ -27,17 +28,22 @@
 //! | 400 `gap@auditssh` | `continues` | text: the log before this one, if the gap is the first message and the session began there: see [`Continued`] |
 //! | 400 `gap@auditssh` | `connected` | with `continues`: Unix time in nanoseconds at which the connection began, int |
 //! | 400 `gap@auditssh` | `remoteAddr`, `country`, `username` | with `continues`: as in 0, and as in 199 if someone is logged in; text |
+//! | 400 `forward-answer@auditssh` | `accepted` | bool: what the request before it (202 to 205) was answered |
+//! | 400 `forward-answer@auditssh` | `port` | uint: the port that is listened to, if the request left it open |
+//! | 400 `forward-answer@auditssh` | `reason` | text: why it was refused |
 //! | 400 `clock-step@auditssh` | `nanoseconds` | int: by how much wall time jumped, negative for back |
 //!
 //! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
 
 mod continued;
 mod forced;
+mod forward;
 mod handshake;
 mod notice;
 
 pub use continued::Continued;
 pub use forced::Forced;
+pub use forward::ForwardAnswer;
 pub use handshake::{Certificate, FailedHandshake, Handshake, Offer};
 pub use notice::{ClockStep, Gap, MaskedInput};
 

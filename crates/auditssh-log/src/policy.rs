@@ -8,6 +8,7 @@
 //! | 500 on a forwarded channel, any stream | `forwarding` | dropped |
 //! | 100 to 103 | `passwords` | the password becomes an empty byte string |
 //! | 109 | `passwords` | every answer becomes an empty text |
+//! | 409 | `passwords` | the cookie becomes an empty text: it lets whoever has it onto the user's display |
 //! | everything else | always | |
 
 use crate::extension::MaskedInput;
@@ -107,6 +108,10 @@ impl Intercept {
             Event::KeyboardInteractiveAnswer(mut answers) => {
                 forget_answers(&mut answers);
                 redacted(Event::KeyboardInteractiveAnswer(answers))
+            }
+            Event::X11(mut x11) => {
+                x11.cookie = Text::default();
+                redacted(Event::X11(x11))
             }
             event => Verdict::Kept(event),
         }

@@ -292,11 +292,11 @@ mod tests {
         board.ended("good", Ended::Gone, History::default());
         board.ended(
             "bad",
-            Ended::Wait(Duration::from_secs(60)),
+            Ended::Wait(Duration::from_mins(1)),
             History::default(),
         );
         assert!(!board.is_busy(Instant::now() + Duration::from_secs(59)));
-        assert!(board.is_busy(Instant::now() + Duration::from_secs(60)));
+        assert!(board.is_busy(Instant::now() + Duration::from_mins(1)));
     }
 
     #[tokio::test(start_paused = true)]

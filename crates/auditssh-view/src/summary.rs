@@ -33,6 +33,8 @@ pub struct Summary {
     pub programs: Vec<Program>,
     /// How many programs ran.
     pub program_count: u64,
+    /// How many connections were forwarded.
+    pub forwards: u64,
     /// How many messages there are.
     pub messages: u64,
     /// Bytes recorded from the client.
@@ -100,6 +102,9 @@ impl Summary {
             Event::Exec(exec) => self.started(channel, What::Exec(short(&exec.program))),
             Event::Subsystem(subsystem) => {
                 self.started(channel, What::Subsystem(short(&subsystem.subsystem)));
+            }
+            Event::NewChannelSuccessful(channel) if channel.channel_type != *"session" => {
+                self.forwards += 1;
             }
             Event::ExitStatus(exit) => self.exited(channel, Exit::Status(exit.exit_status)),
             Event::ExitSignal(signal) => self.exited(channel, Exit::Signal(short(&signal.signal))),

@@ -7,8 +7,10 @@ mod page;
 mod tests;
 
 use auditssh_log::message::{Event, Message, Stream};
+pub(crate) use describe::describe;
 use lines::Lines;
 use page::Page;
+pub(crate) use page::moment as time;
 use std::io::{self, Write};
 
 /// Writes a log as text: `time  channel  what`.
@@ -74,7 +76,7 @@ impl<W: Write> Text<W> {
                 if !std::mem::replace(&mut self.at_start, true) {
                     self.page.out.write_all(b"\r\n")?;
                 }
-                let what = || describe::describe(message);
+                let what = || describe(message);
                 self.page.event(message.timestamp, message.channel_id, what)
             }
         }

@@ -146,6 +146,11 @@ impl Trust {
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
+    /// What makes connections encrypted, for other clients than webhooks.
+    pub fn connector(&self) -> TlsConnector {
+        self.0.clone()
+    }
+
     /// Makes the connection one that only the named host can read.
     pub(crate) async fn connect(
         &self,

@@ -51,6 +51,10 @@ pub(crate) struct Cli {
 enum Command {
     Serve(cmd::serve::Args),
     Decode(cmd::decode::Args),
+    Convert(cmd::convert::Args),
+    Replay(cmd::replay::Args),
+    Show(cmd::show::Args),
+    Files(cmd::files::Args),
     List(cmd::list::Args),
     Verify(cmd::verify::Args),
     Recover(cmd::recover::Args),
@@ -84,6 +88,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => cmd::serve::run(&args),
         Command::Decode(args) => cmd::decode::run(&args),
+        Command::Convert(args) => cmd::convert::run(&args),
+        Command::Replay(args) => cmd::replay::run(&args),
+        Command::Show(args) => cmd::show::run(&args),
+        Command::Files(args) => cmd::files::run(&args),
         Command::List(args) => cmd::list::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Recover(args) => cmd::recover::run(&args),

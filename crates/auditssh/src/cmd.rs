@@ -2,13 +2,18 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod decode;
+pub(crate) mod files;
 pub(crate) mod hash_password;
 pub(crate) mod list;
+pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod recover;
+pub(crate) mod replay;
 pub(crate) mod salvage;
 pub(crate) mod serve;
+pub(crate) mod show;
 pub(crate) mod upload;
 pub(crate) mod verify;
 

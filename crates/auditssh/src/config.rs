@@ -10,6 +10,8 @@ mod error;
 mod ignored;
 mod one_or_many;
 mod outline;
+mod passed;
+mod pod_spec;
 pub(crate) mod raw;
 mod read;
 pub(crate) mod schema;
@@ -23,3 +25,4 @@ pub(crate) use check::{
 pub(crate) use duration::Span;
 pub(crate) use error::nearest;
 pub(crate) use one_or_many::Address;
+pub(crate) use size::Size;

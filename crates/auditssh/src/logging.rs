@@ -18,6 +18,9 @@ const VARIABLE: &str = "AUDITSSH_LOG";
 /// By this a service manager tells that a stream is the journal (systemd.exec(5)).
 const JOURNAL: &str = "JOURNAL_STREAM";
 
+/// The client of the Kubernetes API says of each failure what we say ourselves.
+const KUBE: &str = "kube_client";
+
 /// Begins to log. What others' code has to say is heard from the level warning on only: the SSH
 /// library's finer levels show what clients send, passwords included.
 pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
@@ -27,7 +30,7 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
     let ours = tracing_subscriber::filter::filter_fn(|metadata| {
         let target = metadata.target();
         // What a server behind the gateway does without end would fill the disk.
-        let noise = target.starts_with(auditssh_gateway::NOISE);
+        let noise = target.starts_with(auditssh_gateway::NOISE) || target.starts_with(KUBE);
         target.starts_with("auditssh") || !noise && *metadata.level() <= tracing::Level::WARN
     });
     let stdout = log.destination.value == Destination::Stdout;

@@ -6,9 +6,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 14] = [
     "serve",
     "decode",
+    "convert",
+    "replay",
+    "show",
+    "files",
     "list",
     "verify",
     "recover",

@@ -139,6 +139,10 @@ impl Place {
             &["decode", "--text", "--raw", log][..],
             &["decode", "--since", "1s", "--type", "exec", log],
             &["list", "--json", directory],
+            &["show", log],
+            &["files", log],
+            &["convert", "--to", "asciicast-v2", log],
+            &["convert", "--to", "html", log],
             &["verify", "--json", directory],
         ] {
             within_bounds(what, size, auditssh, arguments, None);

@@ -1,6 +1,7 @@
 //! What a login that succeeded is worth.
 
 use super::Facts;
+use crate::security::Place;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +59,10 @@ pub struct Restrictions {
     pub pty: bool,
     /// Whether ports and sockets may be forwarded.
     pub port_forwarding: bool,
+    /// Which hosts and ports may be connected to; `None` for any.
+    pub permit_open: Option<Vec<Place>>,
+    /// Which addresses and ports may be listened to; `None` for any.
+    pub permit_listen: Option<Vec<Place>>,
     /// Whether the agent may be forwarded.
     pub agent_forwarding: bool,
     /// Whether X11 may be forwarded.
@@ -75,6 +80,8 @@ impl Default for Restrictions {
             command: None,
             pty: true,
             port_forwarding: true,
+            permit_open: None,
+            permit_listen: None,
             agent_forwarding: true,
             x11_forwarding: true,
             user_rc: true,
@@ -90,6 +97,8 @@ impl Restrictions {
             command: None,
             pty: false,
             port_forwarding: false,
+            permit_open: None,
+            permit_listen: None,
             agent_forwarding: false,
             x11_forwarding: false,
             user_rc: false,
@@ -103,17 +112,33 @@ impl Restrictions {
             (Some(one), Some(two)) if one != two => return None,
             (one, two) => one.or(two),
         };
+        let permit_open = both(self.permit_open, other.permit_open);
+        let permit_listen = both(self.permit_listen, other.permit_listen);
         let mut environment = self.environment;
         environment.extend(other.environment);
         Some(Self {
             command,
             pty: self.pty && other.pty,
-            port_forwarding: self.port_forwarding && other.port_forwarding,
+            port_forwarding: self.port_forwarding
+                && other.port_forwarding
+                && permit_open.is_ok()
+                && permit_listen.is_ok(),
+            permit_open: permit_open.unwrap_or_default(),
+            permit_listen: permit_listen.unwrap_or_default(),
             agent_forwarding: self.agent_forwarding && other.agent_forwarding,
             x11_forwarding: self.x11_forwarding && other.x11_forwarding,
             user_rc: self.user_rc && other.user_rc,
             environment,
         })
+    }
+}
+
+/// The places that two lists allow. Of two lists that differ nothing is made: their places may
+/// overlap in ways that no list says.
+fn both(one: Option<Vec<Place>>, two: Option<Vec<Place>>) -> Result<Option<Vec<Place>>, ()> {
+    match (one, two) {
+        (Some(one), Some(two)) if one != two => Err(()),
+        (one, two) => Ok(one.or(two)),
     }
 }
 

@@ -7,7 +7,8 @@
 //! | `restrict`, `[no-]pty`, `[no-]port-forwarding`, `[no-]agent-forwarding`, `[no-]X11-forwarding`, `[no-]user-rc` | honoured, in the order in which they stand |
 //! | `command="..."`, `environment="N=V"`, `from="..."`, `expiry-time="..."` | honoured |
 //! | `cert-authority`, `principals="..."` | honoured |
-//! | `permitopen="..."`, `permitlisten="..."`, `tunnel="..."` | forwarding is refused altogether, which is less than they allow |
+//! | `permitopen="..."`, `permitlisten="..."` | honoured; sockets are then refused, which no list names |
+//! | `tunnel="..."` | forwarding is refused altogether, which is less than it allows |
 //! | `no-touch-required` | honoured; keys on security tokens need it, since it can't be seen whether the token was touched |
 //! | `verify-required` | refused: it can't be seen whether a PIN was given |
 //! | anything else | refused |
@@ -17,12 +18,15 @@ mod tests;
 
 use super::grant::Restrictions;
 use super::source::Sources;
+use crate::security::Place;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::time::SystemTime;
 
 /// Most variables that one line may set.
 const VARIABLES: usize = 64;
+/// Most places that one line may name in options of a kind.
+const PLACES: usize = 256;
 
 /// Why the options of a line can't be honoured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,8 +87,12 @@ impl Options {
             "restrict" => {
                 let (command, environment) =
                     (may.command.take(), std::mem::take(&mut may.environment));
+                let (permit_open, permit_listen) =
+                    (may.permit_open.take(), may.permit_listen.take());
                 *may = Restrictions {
                     command,
+                    permit_open,
+                    permit_listen,
                     environment,
                     ..Restrictions::least()
                 };
@@ -141,7 +149,15 @@ impl Options {
                 }
                 once(&mut self.principals, name, names)?;
             }
-            "permitopen" | "permitlisten" | "tunnel" => self.restrictions.port_forwarding = false,
+            "permitopen" => {
+                let place = Place::open(&value).map_err(|why| refused(name, &why.to_string()))?;
+                permit(&mut self.restrictions.permit_open, name, place)?;
+            }
+            "permitlisten" => {
+                let place = Place::listen(&value).map_err(|why| refused(name, &why.to_string()))?;
+                permit(&mut self.restrictions.permit_listen, name, place)?;
+            }
+            "tunnel" => self.restrictions.port_forwarding = false,
             "restrict" | "pty" | "no-pty" | "cert-authority" | "no-touch-required"
             | "verify-required" => return Err(OptionError::Malformed(name.to_owned())),
             _ => return Err(unknown(name)),
@@ -173,6 +189,15 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn permit(list: &mut Option<Vec<Place>>, name: &str, place: Place) -> Result<(), OptionError> {
+    let list = list.get_or_insert_default();
+    if list.len() >= PLACES {
+        return Err(refused(name, &format!("more than {PLACES} of them")));
+    }
+    list.push(place);
+    Ok(())
 }
 
 /// Variables that say who the user is, or that make a shell run something first.

@@ -16,6 +16,8 @@
 mod account;
 mod descriptor;
 mod environment;
+mod forward;
+mod listen;
 mod modes;
 mod output;
 mod process;
@@ -24,21 +26,26 @@ mod remains;
 mod session;
 mod sftp;
 mod signal;
+mod socket;
 mod spawn;
 #[cfg(test)]
 mod tests;
+mod x11;
 
 pub use account::AccountError;
+pub(in crate::backend) use modes::decode as decode_modes;
 
-use super::{Backend, Connection, Identity, Refused, Session};
+use super::{Backend, Bind, Connection, Identity, Listener, Pipe, Refused, Session, Target};
 use account::Account;
 use async_trait::async_trait;
+use forward::Forwarder;
 use nix::unistd::Uid;
 use session::LocalSession;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -124,6 +131,8 @@ pub struct Local {
 struct Shared {
     settings: Settings,
     tasks: TaskTracker,
+    /// Room for forwarded connections.
+    sockets: Arc<Semaphore>,
     /// Whatever runs is killed.
     kill: CancellationToken,
 }
@@ -149,6 +158,7 @@ impl Local {
             shared: Arc::new(Shared {
                 settings,
                 tasks: TaskTracker::new(),
+                sockets: forward::room(),
                 kill: CancellationToken::new(),
             }),
         })
@@ -168,6 +178,7 @@ impl Backend for Local {
                 other => Refused::new(other.to_string()),
             })?;
         Ok(Box::new(LocalConnection {
+            forwarder: Forwarder::new(&self.shared.sockets),
             shared: self.shared.clone(),
             login: Arc::new(Login { identity, account }),
         }))
@@ -202,6 +213,7 @@ struct Login {
 }
 
 struct LocalConnection {
+    forwarder: Forwarder,
     shared: Arc<Shared>,
     login: Arc<Login>,
 }
@@ -213,5 +225,28 @@ impl Connection for LocalConnection {
             self.shared.clone(),
             self.login.clone(),
         )))
+    }
+
+    async fn reach(&self, target: &Target) -> Result<Pipe, Refused> {
+        match target {
+            Target::Tcp { host, port, .. } => self.forwarder.tcp(host, *port).await,
+            Target::Socket(path) => {
+                let account = &self.login.account;
+                self.forwarder.socket_at(path, account).await
+            }
+        }
+    }
+
+    async fn listen(&self, bind: &Bind) -> Result<Box<dyn Listener>, Refused> {
+        match bind {
+            Bind::Tcp { interface, port } => {
+                let root = self.login.account.uid.is_root();
+                self.forwarder.listen(interface, *port, root)
+            }
+            Bind::Socket(path) => {
+                let account = &self.login.account;
+                self.forwarder.listen_at(path, account).await
+            }
+        }
     }
 }

@@ -6,11 +6,13 @@
 //! does without end ends the connection, and what nobody takes holds it back.
 
 mod dial;
+mod forward;
 mod hostkeys;
 mod known_hosts;
 mod login;
 mod port;
 mod ports;
+mod registry;
 mod routes;
 mod secret;
 mod session;
@@ -24,11 +26,14 @@ pub use secret::{KeySource, PasswordSource, Secret, SecretError};
 pub use session::loses_arguments;
 pub use settings::{Settings, Target, UserName};
 
+pub(crate) use forward::pipe;
 pub(crate) use hostkeys::Presented;
 pub(crate) use port::{Port, Stream};
 pub(crate) use ports::Ports;
+pub(crate) use ports::TRICKLE;
+pub(crate) use registry::{Kind, Registered};
 
-use super::{Backend, Connection, Identity, Refused, Session};
+use super::{Backend, Bind, Connection, Identity, Listener, Pipe, Refused, Session};
 use crate::auth::Restrictions;
 use crate::mark::Mark;
 use crate::russh::{ClientConfig, Failure, Upstream, UpstreamChannel};
@@ -42,6 +47,8 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+/// Bytes that may wait on all channels of a connection together, in those of one.
+const CHANNELS_FULL: usize = 10;
 /// Bytes that a server may send until the login, banners included.
 const LOGIN_BYTES: u64 = 1024 * 1024;
 /// How long a goodbye to a server may take, and then its own.
@@ -122,7 +129,11 @@ impl Shared {
         let config = ClientConfig::new(&settings.client_version, &algorithms, settings.rekey_bytes);
         let line = dial::dial(&target).await.map_err(Refused::new)?;
         line.allow(LOGIN_BYTES);
-        let ports = Ports::new(settings.buffer, self.tasks.clone());
+        let ports = Ports::new(
+            settings.buffer,
+            self.tasks.clone(),
+            Arc::clone(&identity.client),
+        );
         ports.are_of(&line);
         // Whatever ends this future ends the connection.
         let cut = CutOnDrop(Some((Arc::clone(&line), Arc::clone(&ports))));
@@ -134,6 +145,7 @@ impl Shared {
             account: &user,
             user: &identity.user,
             connection: &identity.connection_id,
+            client: &*identity.client,
         };
         login::log_in(&mut upstream, &login, &credentials)
             .await
@@ -218,10 +230,8 @@ struct ProxyConnection {
 #[async_trait]
 impl Connection for ProxyConnection {
     async fn open_session(&self) -> Result<Box<dyn Session>, Refused> {
-        if let Some(failure) = self.ports.ended() {
-            return Err(Refused::new(format!(
-                "the connection to the server has ended: {failure}"
-            )));
+        if self.ports.ended().is_some() {
+            return Err(self.ports.lost());
         }
         // In a task of its own: who waits may give up, and a channel that is confirmed later
         // must not be left with nobody to read it.
@@ -233,15 +243,16 @@ impl Connection for ProxyConnection {
         let channel = match opened.await {
             Ok(Ok(channel)) => channel,
             Ok(Err(failure)) => return Err(Refused::new(failure.to_string())),
-            Err(_) => {
-                let failure = self.ports.ended().map(|failure| failure.to_string());
-                let failure = failure.unwrap_or_default();
-                return Err(Refused::new(format!(
-                    "the connection to the server has ended: {failure}"
-                )));
-            }
+            Err(_) => return Err(self.ports.lost()),
         };
         let restrictions = Arc::clone(&self.restrictions);
         Ok(Box::new(ProxySession::new(channel, restrictions)))
+    }
+    async fn reach(&self, target: &super::Target) -> Result<Pipe, Refused> {
+        forward::reach(&self.upstream, &self.ports, target).await
+    }
+
+    async fn listen(&self, bind: &Bind) -> Result<Box<dyn Listener>, Refused> {
+        forward::listen(&self.upstream, &self.ports, bind).await
     }
 }

@@ -2,16 +2,13 @@
 
 use super::outlet::{Outlet, Reply};
 use super::{Certificate, methods};
-use crate::backend::Program;
-use crate::session::{
-    Answer, Challenge, Channel, Ended, Forward, Link, Login, NO_FORWARDING, Opening, PROMPT,
-};
+use crate::backend::{Originator, Program, Target};
+use crate::session::{Answer, Asked, Challenge, Channel, Ended, Link, Login, Opening, PROMPT};
 use ::russh::server::{
     Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
 use ::russh::{ChannelId, Pty as Mode, Sig};
-use auditssh_log::Event;
-use auditssh_log::message::{ForwardChannel, Pty, StreamLocal, Window, X11};
+use auditssh_log::message::{Pty, Window, X11};
 use bytes::Bytes;
 use futures::FutureExt;
 use std::borrow::Cow;
@@ -55,11 +52,6 @@ impl Handler {
 
     fn channel(&self, id: ChannelId) -> Option<Arc<Channel>> {
         self.link.channel(id.number())
-    }
-
-    async fn forward(&self, forward: Forward) -> Result<bool, Ended> {
-        self.link.record(forward.event()).await?;
-        Ok(false)
     }
 
     async fn start(
@@ -184,40 +176,42 @@ impl ::russh::server::Handler for Handler {
 
     async fn channel_open_direct_tcpip(
         &mut self,
-        _: LibraryChannel,
+        channel: LibraryChannel,
         host_to_connect: &str,
         port_to_connect: u32,
         originator_address: &str,
         originator_port: u32,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Ended> {
-        let wanted = Event::NewChannelDirectTcpip(ForwardChannel {
-            host_to_connect: host_to_connect.into(),
-            port_to_connect: port_to_connect.into(),
-            originator_host: originator_address.into(),
-            originator_port: originator_port.into(),
-        });
-        let reply = Reply::new(reply);
+        let target = Target::Tcp {
+            host: host_to_connect.to_owned(),
+            // No port has 0: what is none is refused.
+            port: u16::try_from(port_to_connect).unwrap_or_default(),
+            originator: Originator {
+                host: originator_address.to_owned(),
+                port: originator_port,
+            },
+        };
+        let (_, half) = channel.split();
+        let outlet = Outlet::new(half, session.handle());
         self.opening
-            .refused("direct-tcpip", Some(wanted), NO_FORWARDING, reply)
+            .forward(target, port_to_connect, outlet, Reply::new(reply))
             .await
     }
 
     async fn channel_open_direct_streamlocal(
         &mut self,
-        _: LibraryChannel,
+        channel: LibraryChannel,
         socket_path: &str,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Ended> {
-        let kind = "direct-streamlocal@openssh.com";
-        let wanted = Event::NewChannelDirectStreamLocal(StreamLocal {
-            path: socket_path.into(),
-        });
-        let reply = Reply::new(reply);
+        let target = Target::Socket(socket_path.to_owned());
+        let (_, half) = channel.split();
+        let outlet = Outlet::new(half, session.handle());
         self.opening
-            .refused(kind, Some(wanted), NO_FORWARDING, reply)
+            .forward(target, 0, outlet, Reply::new(reply))
             .await
     }
 
@@ -233,7 +227,7 @@ impl ::russh::server::Handler for Handler {
     ) -> Result<(), Ended> {
         let reply = Reply::new(reply);
         self.opening
-            .refused("forwarded-tcpip", None, "not for clients", reply)
+            .refused("forwarded-tcpip", "not for clients", reply)
             .await
     }
 
@@ -246,9 +240,17 @@ impl ::russh::server::Handler for Handler {
         _: &mut Session,
     ) -> Result<(), Ended> {
         let reply = Reply::new(reply);
-        self.opening
-            .refused("x11", None, "not for clients", reply)
-            .await
+        self.opening.refused("x11", "not for clients", reply).await
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        id: ChannelId,
+        _: u32,
+        _: u32,
+        _: &mut Session,
+    ) -> Result<(), Ended> {
+        self.link.confirmed(id.number()).await
     }
 
     fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
@@ -402,10 +404,7 @@ impl ::russh::server::Handler for Handler {
 
     async fn agent_request(&mut self, id: ChannelId, _: &mut Session) -> Result<bool, Ended> {
         match self.channel(id) {
-            Some(channel) => {
-                let name = "auth-agent-req@openssh.com";
-                channel.unknown(&self.link, name).await
-            }
+            Some(channel) => channel.agent(&self.link).await,
             None => Ok(false),
         }
     }
@@ -416,7 +415,12 @@ impl ::russh::server::Handler for Handler {
         port: &mut u32,
         _: &mut Session,
     ) -> Result<bool, Ended> {
-        self.forward(Forward::Tcp(address.to_owned(), *port)).await
+        let asked = Asked::Tcp(address.to_owned(), *port);
+        let bound = self.link.listen(asked).await?;
+        if let Some(bound) = bound {
+            *port = bound.into();
+        }
+        Ok(bound.is_some())
     }
 
     async fn cancel_tcpip_forward(
@@ -425,8 +429,8 @@ impl ::russh::server::Handler for Handler {
         port: u32,
         _: &mut Session,
     ) -> Result<bool, Ended> {
-        self.forward(Forward::CancelTcp(address.to_owned(), port))
-            .await
+        let asked = Asked::Tcp(address.to_owned(), port);
+        self.link.stop_listening(asked).await
     }
 
     async fn streamlocal_forward(
@@ -434,7 +438,8 @@ impl ::russh::server::Handler for Handler {
         socket_path: &str,
         _: &mut Session,
     ) -> Result<bool, Ended> {
-        self.forward(Forward::Socket(socket_path.to_owned())).await
+        let asked = Asked::Socket(socket_path.to_owned());
+        Ok(self.link.listen(asked).await?.is_some())
     }
 
     async fn cancel_streamlocal_forward(
@@ -442,8 +447,8 @@ impl ::russh::server::Handler for Handler {
         socket_path: &str,
         _: &mut Session,
     ) -> Result<bool, Ended> {
-        self.forward(Forward::CancelSocket(socket_path.to_owned()))
-            .await
+        let asked = Asked::Socket(socket_path.to_owned());
+        self.link.stop_listening(asked).await
     }
 }
 

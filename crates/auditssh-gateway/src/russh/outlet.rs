@@ -1,7 +1,7 @@
 //! What is sent to the client outside of callbacks.
 
-use crate::backend::Exit;
-use crate::session::Ended;
+use crate::backend::{Exit, Originator};
+use crate::session::{Backward, Ended};
 use ::russh::server::{ChannelOpenHandle, Handle, Msg};
 use ::russh::{ChannelOpenFailure, ChannelWriteHalf, Disconnect, Sig};
 use bytes::Bytes;
@@ -101,12 +101,42 @@ impl Reply {
     }
 }
 
-/// What ends a connection with a word to the client.
+/// What acts on a connection as a whole.
 pub(crate) struct Control(Handle);
 
 impl Control {
     pub(super) fn new(handle: Handle) -> Self {
         Self(handle)
+    }
+
+    /// Asks the client for a channel, and waits for its answer; never within a callback.
+    pub(crate) async fn open(
+        &self,
+        backward: &Backward,
+        from: &Originator,
+    ) -> Result<Outlet, String> {
+        let handle = &self.0;
+        let Originator { host, port } = from;
+        let opened = match backward {
+            Backward::Tcp(address, bound) => {
+                handle
+                    .channel_open_forwarded_tcpip(address, *bound, host, *port)
+                    .await
+            }
+            Backward::Socket(path) => handle.channel_open_forwarded_streamlocal(path).await,
+            Backward::X11 => handle.channel_open_x11(host, *port).await,
+            Backward::Agent => handle.channel_open_agent().await,
+        };
+        match opened {
+            Ok(channel) => {
+                let (_, half) = channel.split();
+                Ok(Outlet::new(half, handle.clone()))
+            }
+            Err(::russh::Error::ChannelOpenFailure(reason)) => {
+                Err(format!("the client refused it: {reason:?}"))
+            }
+            Err(_) => Err("the connection has ended".to_owned()),
+        }
     }
 
     /// Sends `SSH_MSG_DISCONNECT` (RFC 4253, 11.1).

@@ -10,6 +10,7 @@
 
 mod agent;
 mod channel;
+mod forward;
 mod issue;
 mod outcome;
 mod watcher;

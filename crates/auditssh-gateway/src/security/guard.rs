@@ -1,6 +1,7 @@
 //! The decision about each request.
 
-use super::{Barred, Security};
+use super::forwarding::permitted;
+use super::{Barred, Interface, Place, Security};
 use crate::auth::Restrictions;
 use crate::backend::{Program, Refused};
 use auditssh_log::extension::Forced;
@@ -15,7 +16,18 @@ const ORIGINAL_COMMAND: &[u8] = b"SSH_ORIGINAL_COMMAND";
 pub(crate) struct Guard {
     security: Arc<Security>,
     pty: bool,
+    key: Forwards,
     force: Option<Force>,
+}
+
+/// What the key of a login says of forwarding.
+#[derive(Clone, Debug)]
+struct Forwards {
+    ports: bool,
+    agent: bool,
+    x11: bool,
+    open: Option<Vec<Place>>,
+    listen: Option<Vec<Place>>,
 }
 
 /// A command that runs in place of whatever is asked for.
@@ -41,6 +53,13 @@ impl Guard {
         };
         Self {
             pty: key.pty,
+            key: Forwards {
+                ports: key.port_forwarding,
+                agent: key.agent_forwarding,
+                x11: key.x11_forwarding,
+                open: key.permit_open.clone(),
+                listen: key.permit_listen.clone(),
+            },
             force: configured
                 .map(|command| force(command, By::Configuration))
                 .or_else(|| key.command.as_ref().map(|command| force(command, By::Key))),
@@ -88,6 +107,86 @@ impl Guard {
             self.security.signal.judge(name.as_bytes()),
             "security.signal",
         )
+    }
+
+    /// `direct-tcpip`.
+    pub(crate) fn open(&self, host: &str, port: u32) -> Result<(), Refused> {
+        whole("the host", host.as_bytes())?;
+        self.ports()?;
+        if let Some(list) = &self.key.open
+            && !permitted(list, host, port)
+        {
+            return refused("not what the key of this login allows by `permitopen`".to_owned());
+        }
+        let open = &self.security.forwarding.open;
+        placed(open.judge(host, port), "forwardingMode", "permitOpen")
+    }
+
+    /// `tcpip-forward`; on which addresses.
+    pub(crate) fn listen(&self, host: &str, port: u32) -> Result<Interface, Refused> {
+        whole("the address", host.as_bytes())?;
+        self.ports()?;
+        if let Some(list) = &self.key.listen
+            && !permitted(list, host, port)
+        {
+            return refused("not what the key of this login allows by `permitlisten`".to_owned());
+        }
+        let forwarding = &self.security.forwarding;
+        let judged = forwarding.listen.judge(host, port);
+        placed(judged, "reverseForwardingMode", "permitListen")?;
+        Ok(forwarding.gateway_ports.interface(host))
+    }
+
+    /// `direct-streamlocal@openssh.com`.
+    pub(crate) fn socket(&self, path: &str) -> Result<(), Refused> {
+        whole("the path", path.as_bytes())?;
+        self.ports()?;
+        if self.key.open.is_some() {
+            return refused("`permitopen` of the key of this login allows no sockets".to_owned());
+        }
+        let judged = self.security.forwarding.socket.judge();
+        switched(judged, "socketForwardingMode")
+    }
+
+    /// `streamlocal-forward@openssh.com`.
+    pub(crate) fn socket_listen(&self, path: &str) -> Result<(), Refused> {
+        whole("the path", path.as_bytes())?;
+        self.ports()?;
+        if self.key.listen.is_some() {
+            return refused("`permitlisten` of the key of this login allows no sockets".to_owned());
+        }
+        let judged = self.security.forwarding.socket_listen.judge();
+        switched(judged, "socketListenMode")
+    }
+
+    /// `x11-req`.
+    pub(crate) fn x11(&self) -> Result<(), Refused> {
+        if !self.key.x11 {
+            return refused("the key of this login allows no forwarding of X11".to_owned());
+        }
+        switched(self.security.forwarding.x11.judge(), "x11ForwardingMode")
+    }
+
+    /// `auth-agent-req@openssh.com`.
+    pub(crate) fn agent(&self) -> Result<(), Refused> {
+        self.agent_for_login()?;
+        let judged = self.security.forwarding.agent.judge();
+        switched(judged, "agentForwardingMode")
+    }
+
+    /// Whether the client's agent may be asked for the login to a host, where that is configured.
+    pub(crate) fn agent_for_login(&self) -> Result<(), Refused> {
+        if self.key.agent {
+            return Ok(());
+        }
+        refused("the key of this login allows no forwarding of the agent".to_owned())
+    }
+
+    fn ports(&self) -> Result<(), Refused> {
+        if !self.key.ports {
+            return refused("the key of this login allows no forwarding".to_owned());
+        }
+        Ok(())
     }
 
     /// `shell`, `exec` and `subsystem`; what runs instead, if something is forced.
@@ -140,6 +239,21 @@ fn told(judged: Result<(), Barred>, key: &str) -> Result<(), Refused> {
         Err(Barred::Disabled) => refused(format!("disabled by `{key}` or `security.defaultMode`")),
         Err(Barred::NotAllowed) => refused(format!("not in `{key}.allow`")),
         Err(Barred::Denied) => refused(format!("in `{key}.deny`")),
+    }
+}
+
+/// Of forwarding, which is off unless it is asked for.
+fn switched(judged: Result<(), Barred>, key: &str) -> Result<(), Refused> {
+    match judged {
+        Ok(()) => Ok(()),
+        Err(_) => refused(format!("disabled by `security.forwarding.{key}`")),
+    }
+}
+
+fn placed(judged: Result<(), Barred>, key: &str, list: &str) -> Result<(), Refused> {
+    match judged {
+        Err(Barred::NotAllowed) => refused(format!("not in `security.forwarding.{list}`")),
+        judged => switched(judged, key),
     }
 }
 

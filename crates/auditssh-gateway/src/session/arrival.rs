@@ -53,8 +53,9 @@ impl Arrival {
             (self.backend, self.security) = (backend, security);
         }
         let key = std::mem::take(&mut self.identity.restrictions);
-        let guard = Guard::new(self.security, &key);
+        let guard = Arc::new(Guard::new(self.security, &key));
         self.identity.restrictions = guard.imposed(key);
+        link.set_guard(&guard);
         let limit = link.settings.limits.backend_open;
         let made = tokio::time::timeout(limit, self.backend.connect(self.identity));
         let late = |_| {
@@ -64,7 +65,7 @@ impl Arrival {
         };
         Ok(Access {
             connection: made.await.unwrap_or_else(late)?.into(),
-            guard: Arc::new(guard),
+            guard,
             room,
             _backend: self.backend,
         })

@@ -15,10 +15,10 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
-/// The places that it takes: of the connection's sessions, and of those that a choice allows.
+/// The places that it takes: of the connection's channels, and of the sessions that a choice allows.
 type Room = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
-/// An open session channel.
+/// An open channel: of a session, or forwarded.
 pub(crate) struct Channel {
     /// Its number in the log.
     pub(super) number: u64,
@@ -28,6 +28,10 @@ pub(crate) struct Channel {
     pub(super) inbox: Arc<Inbox>,
     /// The client has closed it, or the connection is over.
     pub(super) gone: CancellationToken,
+    /// The client has closed it, if it is forwarded: what it sent before is still on its way.
+    pub(super) hung_up: CancellationToken,
+    /// A connection is forwarded on it.
+    forwarded: bool,
     pub(super) state: Mutex<State>,
     /// Decides what may be done on it.
     pub(super) guard: Arc<Guard>,
@@ -50,10 +54,33 @@ pub(super) struct State {
 }
 
 impl Channel {
+    /// A session.
     pub(super) fn new(
         number: u64,
         outlet: Outlet,
         session: Box<dyn Session>,
+        guard: Arc<Guard>,
+        room: Room,
+        over: &CancellationToken,
+    ) -> Arc<Self> {
+        Self::make(number, outlet, Some(session), guard, room, over)
+    }
+
+    /// A forwarded connection.
+    pub(super) fn forward(
+        number: u64,
+        outlet: Outlet,
+        guard: Arc<Guard>,
+        room: OwnedSemaphorePermit,
+        over: &CancellationToken,
+    ) -> Arc<Self> {
+        Self::make(number, outlet, None, guard, (room, None), over)
+    }
+
+    fn make(
+        number: u64,
+        outlet: Outlet,
+        session: Option<Box<dyn Session>>,
         guard: Arc<Guard>,
         room: Room,
         over: &CancellationToken,
@@ -64,9 +91,11 @@ impl Channel {
             outlet,
             inbox: Arc::default(),
             gone: over.child_token(),
+            hung_up: CancellationToken::new(),
+            forwarded: session.is_none(),
             guard,
             state: Mutex::new(State {
-                session: Some(session),
+                session,
                 requests: 0,
                 terminal: false,
                 started: false,
@@ -80,7 +109,12 @@ impl Channel {
 
     /// An event of this channel.
     pub(super) fn entry(&self, event: Event) -> Entry {
-        Entry::from(event).on(self.number)
+        let entry = Entry::from(event).on(self.number);
+        if self.forwarded {
+            entry.from_origin(Origin::Forward)
+        } else {
+            entry
+        }
     }
 
     /// Bytes from the client: recorded, then queued. Waits while the queue is full.
@@ -126,6 +160,14 @@ impl Channel {
         if level >= buffer {
             link.counters.queue_waits.add();
             link.unless_over(self.inbox.room(buffer)).await
+        } else if self.forwarded && link.is_full() {
+            link.counters.queue_waits.add();
+            link.unless_over(async {
+                while link.is_full() {
+                    tokio::time::sleep(NAP).await;
+                }
+            })
+            .await
         } else if level > window::high(buffer) && received <= window::TRICKLE as usize {
             link.unless_over(tokio::time::sleep(NAP)).await
         } else {
@@ -135,6 +177,9 @@ impl Channel {
 
     /// Whether the terminal shows what is typed; if that is not known, it counts as hidden.
     async fn origin(&self) -> Origin {
+        if self.forwarded {
+            return Origin::Forward;
+        }
         let state = self.state.lock().await;
         match state.session.as_ref().and_then(|session| session.echoes()) {
             Some(true) => Origin::EchoingSession,
@@ -146,10 +191,18 @@ impl Channel {
     pub(crate) async fn closed(&self, link: &Link) -> Result<(), Ended> {
         link.remove(self.key);
         let recorded = if self.mark_closed() {
+            if self.forwarded {
+                link.discount_channel();
+            }
             link.record(self.entry(Event::Close)).await
         } else {
             Ok(())
         };
+        if self.forwarded {
+            let last = self.eof(link).await;
+            self.hung_up.cancel();
+            return recorded.and(last);
+        }
         self.abandon().await;
         recorded
     }

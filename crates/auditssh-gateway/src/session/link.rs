@@ -1,9 +1,12 @@
 use super::arrival::{Access, Arrival};
+use super::backward::{Backward, Unanswered};
+use super::listen::Listeners;
 use super::relay::{self, Relay};
-use super::{Channel, Ended, window};
-use crate::backend::Refused;
+use super::{Channel, Ended, Outlet, window};
+use crate::backend::{Originator, Refused};
 use crate::counters::{Counters, Origin};
 use crate::russh::Control;
+use crate::security::Guard;
 use crate::settings::Settings;
 use crate::wire::Line;
 use auditssh_archive::{Entry, Recorder};
@@ -16,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
@@ -27,6 +30,9 @@ pub(super) type Way = Shared<BoxFuture<'static, Result<Access, Refused>>>;
 /// Pieces of output of all channels that may wait to be recorded. With what waits from the client
 /// (`relay`) they stay below what a recorder takes: 1 MiB.
 const OUTPUT: usize = 8;
+
+/// Bytes that may wait on all channels together, in those of one: as many as usual sessions are.
+const FULL: usize = 10;
 
 /// How long a last message to the client may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -55,6 +61,14 @@ pub(crate) struct Link {
     pub(crate) tasks: TaskTracker,
     /// Room for session channels.
     pub(super) room: Arc<Semaphore>,
+    /// Room for forwarded channels.
+    forwards: Arc<Semaphore>,
+    pub(super) listeners: Listeners,
+    pub(super) unanswered: Unanswered,
+    /// The backend asks the client before it logs the user in.
+    pub(super) asking: CancellationToken,
+    /// Channels that count for `limits.channels`.
+    opened: AtomicU64,
     /// Room for output that waits to be recorded.
     pub(super) output: Semaphore,
     pub(super) relay: Relay,
@@ -62,6 +76,8 @@ pub(crate) struct Link {
     /// Why we ended the connection, if we did.
     farewell: OnceLock<String>,
     way: Mutex<Option<Way>>,
+    /// Known before the backend is asked for anything.
+    guard: SetOnce<Arc<Guard>>,
     channels: Mutex<HashMap<u32, Arc<Channel>>>,
     next: AtomicU64,
 }
@@ -85,6 +101,11 @@ impl Link {
             span,
             relay,
             room: Arc::new(Semaphore::new(settings.sessions())),
+            forwards: Arc::new(Semaphore::new(settings.limits.forwarded_channels)),
+            listeners: Listeners::new(settings.limits.listeners),
+            unanswered: Unanswered::default(),
+            asking: CancellationToken::new(),
+            opened: AtomicU64::new(0),
             output: Semaphore::new(OUTPUT),
             recorder,
             line,
@@ -99,6 +120,7 @@ impl Link {
             control: OnceLock::new(),
             farewell: OnceLock::new(),
             way: Mutex::default(),
+            guard: SetOnce::new(),
             channels: Mutex::default(),
             next: AtomicU64::new(0),
         })
@@ -156,6 +178,28 @@ impl Link {
         lock(&self.way).clone()
     }
 
+    /// It is decided what the login may do.
+    pub(super) fn set_guard(&self, guard: &Arc<Guard>) {
+        let _ = self.guard.set(Arc::clone(guard));
+    }
+
+    /// What the login may do; `None` until that is decided.
+    pub(super) fn known_guard(&self) -> Option<Arc<Guard>> {
+        self.guard.get().cloned()
+    }
+
+    /// What the login may do, or why nothing. It does not wait for the backend, which may wait for
+    /// the client.
+    pub(super) async fn guard(&self) -> Result<Arc<Guard>, Refused> {
+        let nobody = || Refused::new("nobody is logged in");
+        let way = self.way().ok_or_else(nobody)?;
+        tokio::select! {
+            biased;
+            guard = self.guard.wait() => Ok(Arc::clone(guard)),
+            made = way => made.map(|access| access.guard),
+        }
+    }
+
     async fn backend_failed(&self, refused: &Refused) {
         tracing::warn!(
             connection = self.recorder.connection_id(),
@@ -167,6 +211,39 @@ impl Link {
         });
         // If it can't be recorded, that is what ends the connection.
         let _ = self.record(event).await;
+    }
+
+    /// Whether any channel may be opened.
+    pub(super) fn admit(&self) -> Result<(), &'static str> {
+        if self.leaving.is_cancelled() {
+            return Err("the server is shutting down");
+        }
+        if self.opened.load(Ordering::Relaxed) >= self.settings.limits.channels {
+            return Err("too many channels were opened on this connection (limits.channels)");
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_channel(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A channel has left nothing behind.
+    pub(super) fn discount_channel(&self) {
+        let less = |count: u64| Some(count.saturating_sub(1));
+        let _ = self
+            .opened
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Whether a forwarded channel may be opened; its room.
+    pub(super) fn admit_forward(&self) -> Result<OwnedSemaphorePermit, &'static str> {
+        self.admit()?;
+        let room = Arc::clone(&self.forwards).try_acquire_owned();
+        let room =
+            room.map_err(|_| "too many forwarded channels are open (limits.forwardedChannels)")?;
+        self.count_channel();
+        Ok(room)
     }
 
     /// The number of the next channel in the log.
@@ -209,8 +286,27 @@ impl Link {
         window::fair(buffer, channels.len())
     }
 
+    /// Whether so much waits on all channels together that the connection must.
+    pub(super) fn is_full(&self) -> bool {
+        let channels = lock(&self.channels);
+        let level: usize = channels.values().map(|one| one.inbox.level()).sum();
+        level >= self.settings.limits.channel_buffer.saturating_mul(FULL)
+    }
+
     pub(crate) fn set_control(&self, control: Control) {
         let _ = self.control.set(control);
+    }
+
+    /// Asks the client for a channel; why not, if it gives none.
+    pub(super) async fn ask_for(
+        &self,
+        backward: &Backward,
+        from: &Originator,
+    ) -> Result<Outlet, String> {
+        match self.control.get() {
+            Some(control) => control.open(backward, from).await,
+            None => Err("there is no client yet".to_owned()),
+        }
     }
 
     /// Asks the SSH library to say goodbye to the client, if that can still be said.

@@ -3,6 +3,7 @@ mod check;
 mod interactive;
 
 use super::arrival::Arrival;
+use super::client::Asked;
 use super::{Ended, Link, clip};
 use crate::auth::elsewhere::Pending;
 use crate::auth::{self, Grant, Users};
@@ -204,6 +205,7 @@ impl Login {
             local_address: self.link.local,
             restrictions: grant.restrictions,
             facts: grant.facts,
+            client: Arc::new(Asked::new(&self.link)),
         };
         self.link.connect(Arrival {
             backend: Arc::clone(&self.door.backend),

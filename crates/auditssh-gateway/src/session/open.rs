@@ -6,7 +6,6 @@ use auditssh_archive::Entry;
 use auditssh_log::Event;
 use auditssh_log::message::{NewChannel, NewChannelFailed};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
@@ -14,16 +13,12 @@ const SESSION: &str = "session";
 
 /// Opens channels, or says why not.
 pub(crate) struct Opening {
-    link: Arc<Link>,
-    opened: AtomicU64,
+    pub(super) link: Arc<Link>,
 }
 
 impl Opening {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self {
-            link,
-            opened: AtomicU64::new(0),
-        }
+        Self { link }
     }
 
     /// A session is asked for. The backend may take its time: the answer is given later.
@@ -46,16 +41,11 @@ impl Opening {
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, &'static str> {
-        if self.link.leaving.is_cancelled() {
-            return Err("the server is shutting down");
-        }
-        if self.opened.load(Ordering::Relaxed) >= self.link.settings.limits.channels {
-            return Err("too many channels were opened on this connection (limits.channels)");
-        }
+        self.link.admit()?;
         let room = Arc::clone(&self.link.room).try_acquire_owned().map_err(
             |_| "too many session channels are open (limits.sessionChannels, security.maxSessions)",
         )?;
-        self.opened.fetch_add(1, Ordering::Relaxed);
+        self.link.count_channel();
         Ok(room)
     }
 
@@ -63,14 +53,10 @@ impl Opening {
     pub(crate) async fn refused(
         &self,
         kind: &str,
-        wanted: Option<Event>,
         reason: &str,
         reply: Reply,
     ) -> Result<(), Ended> {
         let number = self.link.number();
-        if let Some(event) = wanted {
-            drop(self.link.recorder.append(Entry::from(event).on(number)));
-        }
         self.link.record(failed(number, kind, reason)).await?;
         reply.prohibited().await;
         Ok(())
@@ -93,10 +79,7 @@ async fn open(
             let guard = access.guard;
             let room = (room, own);
             let channel = Channel::new(number, outlet, session, guard, room, &link.over);
-            let opened = Event::NewChannelSuccessful(NewChannel {
-                channel_type: SESSION.into(),
-            });
-            if link.record(channel.entry(opened)).await.is_ok() {
+            if link.record(channel.entry(opened(SESSION))).await.is_ok() {
                 link.insert(channel.key, channel);
                 reply.accept().await;
             }
@@ -140,7 +123,13 @@ async fn backend_session(
     Ok((opened?, access, own))
 }
 
-fn failed(number: u64, kind: &str, reason: &str) -> Entry {
+pub(super) fn opened(kind: &str) -> Event {
+    Event::NewChannelSuccessful(NewChannel {
+        channel_type: kind.into(),
+    })
+}
+
+pub(super) fn failed(number: u64, kind: &str, reason: &str) -> Entry {
     Entry::from(Event::NewChannelFailed(NewChannelFailed {
         channel_type: kind.into(),
         reason: reason.into(),

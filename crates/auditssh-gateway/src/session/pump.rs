@@ -83,7 +83,7 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, re
 }
 
 /// Carries output until the program has closed it, and records that.
-async fn carry(
+pub(super) async fn carry(
     channel: &Channel,
     link: &Link,
     stdout: Box<dyn AsyncRead + Send + Unpin>,
@@ -106,7 +106,7 @@ async fn carry(
     link.record(channel.entry(Event::CloseWrite)).await
 }
 
-async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
+pub(super) async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
     while let Some(bytes) = inbox.take().await {
         if stdin.write_all(&bytes).await.is_err() || stdin.flush().await.is_err() {
             // The program takes no more; what still comes is recorded and dropped.

@@ -1,51 +1,21 @@
+use super::backward::Backward;
 use super::channel::State;
+use super::listen::Taking;
 use super::pump;
 use super::{Channel, Ended, Link};
-use crate::backend::{Process, Program, Refused, Session};
+use crate::backend::{Listener, Process, Program, Refused, Session};
 use auditssh_log::Event;
 use auditssh_log::extension::Forced;
 use auditssh_log::message::{
-    ChannelRequestUnknown, Exec, Pty, RequestFailed, ReverseForward, SetEnv, Shell, Signal,
-    StreamLocal, Subsystem, Window, X11,
+    ChannelRequestUnknown, Exec, Pty, RequestFailed, SetEnv, Shell, Signal, Subsystem, Window, X11,
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
 
 /// The largest size of a terminal, in characters or pixels, that a backend is told.
 const TERMINAL_MAX: u64 = u16::MAX as u64;
-
-/// Why nothing is forwarded.
-pub(crate) const NO_FORWARDING: &str = "forwarding is not supported";
-
-/// A request to forward something from the server's side, or to stop that.
-#[derive(Clone, Debug)]
-pub(crate) enum Forward {
-    /// `tcpip-forward`.
-    Tcp(String, u32),
-    /// `cancel-tcpip-forward`.
-    CancelTcp(String, u32),
-    /// `streamlocal-forward@openssh.com`.
-    Socket(String),
-    /// `cancel-streamlocal-forward@openssh.com`.
-    CancelSocket(String),
-}
-
-impl Forward {
-    /// What is recorded of it; it is always refused.
-    pub(crate) fn event(self) -> Event {
-        let address = |bind_host: String, port: u32| ReverseForward {
-            bind_host: bind_host.into(),
-            bind_port: port.into(),
-        };
-        let socket = |path: String| StreamLocal { path: path.into() };
-        match self {
-            Self::Tcp(host, port) => Event::ForwardTcpip(address(host, port)),
-            Self::CancelTcp(host, port) => Event::CancelForwardTcpip(address(host, port)),
-            Self::Socket(path) => Event::ForwardStreamLocal(socket(path)),
-            Self::CancelSocket(path) => Event::CancelForwardStreamLocal(socket(path)),
-        }
-    }
-}
 
 /// Each request is recorded, carried out, and if that failed, recorded once more as refused; the
 /// result is the answer to the client.
@@ -183,24 +153,70 @@ impl Channel {
         self.guard.program(program)
     }
 
-    /// `x11-req`: recorded and refused.
-    pub(crate) async fn x11(&self, link: &Link, mut x11: X11) -> Result<bool, Ended> {
-        let request_id = self.state.lock().await.number();
+    /// `x11-req`.
+    pub(crate) async fn x11(&self, link: &Arc<Link>, mut x11: X11) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        let request_id = state.number();
         x11.request_id = request_id;
-        link.record(self.entry(Event::X11(x11))).await?;
-        self.answer(link, request_id, refused(NO_FORWARDING)).await
+        link.record(self.entry(Event::X11(x11.clone()))).await?;
+        let single = x11.single_connection;
+        let result = match self
+            .guard
+            .x11()
+            .and_then(|()| link.admit_taking(&mut state))
+        {
+            Ok((session, room)) => {
+                let listening = timely(link, session.x11(&x11)).await?;
+                listening.map(|listener| self.take(link, listener, Backward::X11, single, room))
+            }
+            Err(refused) => Err(refused),
+        };
+        self.answer(link, request_id, result).await
     }
 
-    /// A request without a message of its own: recorded and refused.
-    pub(crate) async fn unknown(&self, link: &Link, name: &str) -> Result<bool, Ended> {
-        let request_id = self.state.lock().await.number();
+    /// `auth-agent-req@openssh.com`, which has no message of its own.
+    pub(crate) async fn agent(&self, link: &Arc<Link>) -> Result<bool, Ended> {
+        let mut state = self.state.lock().await;
+        let request_id = state.number();
         let event = Event::ChannelRequestUnknown(ChannelRequestUnknown {
             request_id,
-            request_type: name.into(),
+            request_type: "auth-agent-req@openssh.com".into(),
             payload: Some(Vec::new()),
         });
         link.record(self.entry(event)).await?;
-        self.answer(link, request_id, refused(NO_FORWARDING)).await
+        let result = match self
+            .guard
+            .agent()
+            .and_then(|()| link.admit_taking(&mut state))
+        {
+            Ok((session, room)) => {
+                let listening = timely(link, session.agent()).await?;
+                listening.map(|listener| self.take(link, listener, Backward::Agent, false, room))
+            }
+            Err(refused) => Err(refused),
+        };
+        self.answer(link, request_id, result).await
+    }
+
+    /// Takes connections for the client as long as the session lasts.
+    fn take(
+        &self,
+        link: &Arc<Link>,
+        listener: Box<dyn Listener>,
+        backward: Backward,
+        single: bool,
+        room: OwnedSemaphorePermit,
+    ) {
+        let taking = Taking {
+            backward,
+            guard: Arc::clone(&self.guard),
+            stop: self.gone.child_token(),
+            single,
+            _room: room,
+        };
+        let (own, span) = (Arc::clone(link), link.span.clone());
+        let taking = async move { taking.run(&own, listener).await };
+        link.tasks.spawn(taking.instrument(span));
     }
 
     async fn answer(
@@ -218,6 +234,17 @@ impl Channel {
         });
         link.record(self.entry(event)).await?;
         Ok(false)
+    }
+}
+
+impl Link {
+    /// Whether a session that runs nothing yet may take connections for the client.
+    fn admit_taking<'a>(
+        &self,
+        state: &'a mut State,
+    ) -> Result<(&'a mut Box<dyn Session>, OwnedSemaphorePermit), Refused> {
+        let session = state.before_start()?;
+        Ok((session, self.listeners.room()?))
     }
 }
 

@@ -150,10 +150,10 @@ async fn what_is_refused_is_recorded_too() {
     let all = types(&logs[0]);
     assert_eq!(
         all[4..],
-        [303, 302, 202, 301, 301, 403, 501, 302, 497, 497, 1]
+        [303, 302, 202, 400, 301, 301, 403, 501, 302, 497, 497, 1]
     );
     let channels: Vec<_> = logs[0].iter().map(|message| message.channel_id).collect();
-    assert_eq!(channels[4..8], [Some(0), Some(0), None, Some(1)]);
+    assert_eq!(channels[4..9], [Some(0), Some(0), None, None, Some(1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

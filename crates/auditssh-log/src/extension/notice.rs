@@ -104,7 +104,7 @@ impl ClockStep {
 
 /// A client can send a request of the same name, but no payload of ours: the further keys are
 /// written by the server alone.
-fn notice(name: &str, extra: Extra) -> (Event, Extra) {
+pub(super) fn notice(name: &str, extra: Extra) -> (Event, Extra) {
     let event = Event::ChannelRequestUnknown(ChannelRequestUnknown {
         request_id: 0,
         request_type: name.into(),
@@ -113,7 +113,7 @@ fn notice(name: &str, extra: Extra) -> (Event, Extra) {
     (event, extra)
 }
 
-fn keys<'a>(message: &'a Message, name: &str) -> Option<&'a Extra> {
+pub(super) fn keys<'a>(message: &'a Message, name: &str) -> Option<&'a Extra> {
     match &message.event {
         Event::ChannelRequestUnknown(request) if request.request_type == *name => {
             Some(&message.extra)

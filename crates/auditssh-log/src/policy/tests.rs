@@ -1,5 +1,5 @@
 use super::*;
-use crate::message::{AuthPassword, AuthPasswordBackendError, KeyboardInteractiveAnswer};
+use crate::message::{AuthPassword, AuthPasswordBackendError, KeyboardInteractiveAnswer, X11};
 
 const NOTHING: Intercept = Intercept {
     stdin: Stdin::No,
@@ -163,4 +163,25 @@ fn a_redacted_password_is_empty_and_a_missing_one_stays_null() {
     };
     assert_eq!(redact(Some(b"x".to_vec())), Some(Vec::new()));
     assert_eq!(redact(None), None);
+}
+
+#[test]
+fn a_cookie_is_kept_only_where_passwords_are() {
+    let asked = Event::X11(X11 {
+        request_id: 1,
+        single_connection: false,
+        auth_protocol: "MIT-MAGIC-COOKIE-1".into(),
+        cookie: "hunter2".into(),
+        screen: 0,
+    });
+    assert!(is_kept(Intercept::ALL, &asked, Origin::Session));
+    let but = Intercept {
+        passwords: false,
+        ..Intercept::ALL
+    };
+    let Verdict::Redacted { event, extra } = but.apply(asked, Origin::Session) else {
+        panic!("not redacted");
+    };
+    let shown = format!("{event:?}");
+    assert!(!shown.contains("hunter2") && shown.contains("MAGIC") && extra.is_empty());
 }

@@ -1,7 +1,7 @@
 use super::*;
 use auditssh_log::extension::{Continued, Gap};
 use auditssh_log::message::{
-    AuthPassword, Connect, Exec, ExitStatus, HandshakeSuccessful, Io, Shell,
+    AuthPassword, Connect, Exec, ExitStatus, HandshakeSuccessful, Io, NewChannel, Shell,
 };
 
 fn summary(events: Vec<(Option<u64>, Event)>) -> Summary {
@@ -131,4 +131,19 @@ fn programs_are_held_within_bounds() {
             |program| program.what == What::Exec(Text::from(&long.as_bytes()[..LONGEST_TEXT]))
         )
     );
+}
+
+#[test]
+fn forwarded_connections_are_counted_and_sessions_are_not() {
+    let opened = |kind: &str| {
+        Event::NewChannelSuccessful(NewChannel {
+            channel_type: kind.into(),
+        })
+    };
+    let found = summary(vec![
+        (Some(0), opened("session")),
+        (Some(1), opened("direct-tcpip")),
+        (Some(2), opened("x11")),
+    ]);
+    assert_eq!((found.forwards, found.program_count), (2, 0));
 }

@@ -1,12 +1,14 @@
 //! What an event says, in a line.
 
 use crate::Visible;
-use auditssh_log::extension::{ClockStep, Continued, Forced, Gap, Handshake, MaskedInput};
+use auditssh_log::extension::{
+    ClockStep, Continued, Forced, ForwardAnswer, Gap, Handshake, MaskedInput,
+};
 use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Window};
 use std::fmt::Write as _;
 
 /// Says what happened, in one line that is safe to show.
-pub(super) fn describe(message: &Message) -> String {
+pub(crate) fn describe(message: &Message) -> String {
     let event = &message.event;
     login(message)
         .or_else(|| forwarding(event))
@@ -96,8 +98,9 @@ fn forwarding(event: &Event) -> Option<String> {
             format!("ends the forwarding of {}", show(&socket.path))
         }
         Event::NewChannelDirectTcpip(channel) => format!(
-            "channel to {}",
-            place(&channel.host_to_connect, channel.port_to_connect)
+            "channel to {} for {}",
+            place(&channel.host_to_connect, channel.port_to_connect),
+            place(&channel.originator_host, channel.originator_port)
         ),
         Event::NewChannelForwardedTcpip(channel) => format!(
             "channel for a connection to {} from {}",
@@ -194,6 +197,13 @@ fn notice(message: &Message) -> Option<String> {
         return Some(format!(
             "GAP: {messages} messages, {bytes} bytes not recorded: {reason}{before}"
         ));
+    }
+    if let Some(answer) = ForwardAnswer::read(message) {
+        return Some(match (answer.refused, answer.port) {
+            (Some(reason), _) => format!("forwarding refused: {}", show(&reason)),
+            (None, Some(port)) => format!("forwarding accepted, on port {port}"),
+            (None, None) => "forwarding accepted".to_owned(),
+        });
     }
     let step = ClockStep::read(message)?.nanoseconds;
     Some(format!("the clock jumped by {} s", step / 1_000_000_000))

@@ -116,7 +116,7 @@ impl<W: Write> Show for Page<W> {
 }
 
 /// A time in UTC to the millisecond.
-fn moment(nanoseconds: i64) -> String {
+pub(crate) fn moment(nanoseconds: i64) -> String {
     match jiff::Timestamp::from_nanosecond(nanoseconds.into()) {
         Ok(time) => format!("{time:.3}").replace('T', " "),
         Err(_) => nanoseconds.to_string(),

@@ -1,16 +1,17 @@
 //! `auditssh decode`.
 
-mod filter;
-mod input;
+pub(super) mod ending;
+pub(super) mod filter;
+pub(super) mod input;
 mod print;
 #[cfg(test)]
 mod tests;
 
-use crate::cli;
 use anyhow::Context as _;
-use auditssh_log::codec::{DecodeError, Decoder, End};
+use auditssh_log::codec::{DecodeError, Decoder};
+use ending::Ending;
 use filter::{Filter, Type, When};
-use input::{Input, NoEnd, Source};
+use input::{Input, Source};
 use print::Printer;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -137,33 +138,13 @@ fn print(
         }
     }
     let (end, offset) = (decoder.end(), decoder.offset());
-    let open = (end == Some(End::Open)).then(|| input.why_no_end());
-    match (end, open) {
-        (Some(End::Cut), _) => printer.error(&format!(
-            "the log is cut: it ends early, at offset {offset}"
-        ))?,
-        (_, Some(NoEnd::Cut)) => printer.error(&format!(
-            "the log is cut: its end is missing, at offset {offset}"
-        ))?,
-        _ => {}
+    let ending = Ending::of(end, offset, input);
+    if let Some(error) = &ending.error {
+        printer.error(error)?;
     }
     printer.finish()?;
-    let (note, code) = match (end, open) {
-        (Some(End::Complete), _) => return Ok(ExitCode::SUCCESS),
-        (Some(End::Recovered), _) => (RECOVERED, cli::OK),
-        (_, Some(NoEnd::Written)) => (WRITTEN, cli::OK),
-        (_, Some(NoEnd::Left)) => (LEFT, cli::OK),
-        (_, Some(NoEnd::Unknown)) => (UNKNOWN, cli::OK),
-        _ => return Ok(ExitCode::from(cli::DAMAGED)),
-    };
-    writeln!(io::stderr(), "auditssh: {note}")?;
-    Ok(ExitCode::from(code))
+    if let Some(note) = ending.note {
+        writeln!(io::stderr(), "auditssh: {note}")?;
+    }
+    Ok(ExitCode::from(ending.code))
 }
-
-const RECOVERED: &str = "the connection's end is not in the log: its server died, or the session went \
-                         on in another log after its disk failed; the log was closed afterwards";
-const WRITTEN: &str = "the log is still being written";
-const LEFT: &str = "the log has no end: its server died, no server writes it, and it is not recovered \
-                    yet; the next start of the server does that, or `auditssh recover DIRECTORY`";
-const UNKNOWN: &str = "the log has no end: it is still being written, or it was cut between two \
-                       messages";

@@ -46,6 +46,8 @@ pub(crate) const CONNECTIONS: Bounds<usize> = Bounds::new(0, MANY);
 pub(crate) const MAX_SESSIONS: Bounds<i64> = Bounds::new(-1, 1_000_000);
 pub(crate) const SESSION_CHANNELS: Bounds<usize> = Bounds::new(1, 1000);
 pub(crate) const CHANNELS: Bounds<u64> = Bounds::new(1, 1_000_000_000);
+pub(crate) const FORWARDED_CHANNELS: Bounds<usize> = Bounds::new(1, 100_000);
+pub(crate) const LISTENERS: Bounds<usize> = Bounds::new(1, 10_000);
 pub(crate) const ENVIRONMENT_VARIABLES: Bounds<usize> = Bounds::new(0, 10_000);
 pub(crate) const ENVIRONMENT_BYTES: Bounds<Size> = Bounds::new(Size::bytes(0), Size::mebibytes(1));
 pub(crate) const NAME_BYTES: Bounds<Size> = Bounds::new(Size::bytes(1), Size::kibibytes(64));
@@ -53,6 +55,8 @@ pub(crate) const COMMAND_BYTES: Bounds<Size> = Bounds::new(Size::kibibytes(1), S
 pub(crate) const CHANNEL_BUFFER: Bounds<Size> =
     Bounds::new(Size::kibibytes(256), Size::gibibytes(1));
 pub(crate) const BACKEND_TIME: Bounds<Span> = Bounds::new(SECOND, HOUR);
+/// To an API server.
+pub(crate) const REQUESTS: Bounds<u32> = Bounds::new(1, 10_000);
 pub(crate) const DISCONNECT_GRACE: Bounds<Span> = Bounds::new(NO_TIME, MINUTE);
 pub(crate) const SHUTDOWN_GRACE: Bounds<Span> = Bounds::new(NO_TIME, DAY);
 

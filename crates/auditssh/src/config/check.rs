@@ -5,7 +5,11 @@ mod algorithms;
 mod audit;
 mod auth;
 mod configserver;
+mod docker;
+mod forwarding;
 mod geoip;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod limits;
 mod local;
 mod log;
@@ -27,12 +31,15 @@ pub(crate) use ssh::{HostKeys, Ssh};
 use super::error::{ConfigError, Fault};
 use super::raw::{Log, Raw};
 use super::read::read;
+use auditssh_docker::Settings as Docker;
 use auditssh_gateway::Limits;
 use auditssh_gateway::auth::{Elsewhere, Users};
 use auditssh_gateway::backend::local::Settings as Local;
 use auditssh_gateway::backend::sshproxy::Settings as SshProxy;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
+#[cfg(feature = "kubernetes")]
+use auditssh_kubernetes::Settings as Kubernetes;
 use auditssh_webhook::{ConfigServer, Webhooks};
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -73,6 +80,9 @@ pub(crate) struct PerConnection {
 pub(crate) enum Backend {
     Local(Local),
     SshProxy(Box<SshProxy>),
+    Docker(Box<Docker>),
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(Box<Kubernetes>),
 }
 
 /// A configuration as it was read.
@@ -99,6 +109,12 @@ impl Config {
         let security = security::check(&raw.security, limits.session_channels, &mut report);
         let countries = geoip::check(&raw.geoip, &mut report);
         let (backend, place_separator) = backend(&raw, &mut report);
+        forwarding::fits(
+            &raw.security.forwarding,
+            &security.forwarding,
+            &backend,
+            &mut report,
+        );
         let webhooks = auth::check(&raw.auth, &mut report);
         let grace = limits.login_grace_time;
         let elsewhere = oauth2::check(&raw.auth.keyboard_interactive, grace, &mut report);
@@ -143,14 +159,35 @@ impl PerConnection {
     }
 }
 
-/// What stands behind the server, and what divides login names. What is wrong with the others is
-/// reported, too.
+/// The backend, and what divides login names. Blocks of other backends are checked as well.
 fn backend(raw: &Raw, report: &mut Report) -> (Backend, Option<char>) {
     let local = local::check(&raw.local, report);
-    match sshproxy::check(raw, report) {
-        Some((settings, separator)) => (Backend::SshProxy(Box::new(settings)), separator),
-        None => (Backend::Local(local), None),
+    let sshproxy = sshproxy::check(raw, report);
+    let docker = docker::check(raw, report);
+    let kubernetes = kubernetes(raw, report);
+    let docker = docker.map(|settings| Backend::Docker(Box::new(settings)));
+    match (sshproxy, docker.or(kubernetes)) {
+        (Some((settings, separator)), _) => (Backend::SshProxy(Box::new(settings)), separator),
+        (None, Some(other)) => (other, None),
+        (None, None) => (Backend::Local(local), None),
     }
+}
+
+#[cfg(feature = "kubernetes")]
+fn kubernetes(raw: &Raw, report: &mut Report) -> Option<Backend> {
+    let settings = kubernetes::check(raw, report);
+    settings.map(|settings| Backend::Kubernetes(Box::new(settings)))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn kubernetes(raw: &Raw, report: &mut Report) -> Option<Backend> {
+    if raw.backend.value == super::raw::Backend::Kubernetes {
+        report.fault(
+            &raw.backend,
+            "`backend` is kubernetes, without which this program was built",
+        );
+    }
+    None
 }
 
 #[cfg(test)]

@@ -6,8 +6,11 @@
 mod audit;
 mod auth;
 mod configserver;
+mod docker;
+mod forwarding;
 mod geoip;
 mod http;
+mod kubernetes;
 mod limits;
 mod local;
 mod log;
@@ -25,15 +28,22 @@ pub(crate) use auth::{
     Webhook, WebhookMeans, WebhookMethod,
 };
 pub(crate) use configserver::ConfigServer;
+pub(crate) use docker::{
+    Docker, DockerExecution, DockerMode, DockerTimeouts, ImagePullPolicy, RegistryAuth,
+};
+pub(crate) use forwarding::{Forwarding, GatewayPorts};
 pub(crate) use geoip::{GeoIp, Provider};
 pub(crate) use http::TlsVersion;
+pub(crate) use kubernetes::Kubernetes;
+#[cfg(feature = "kubernetes")]
+pub(crate) use kubernetes::{Connection, IN_CLUSTER, Pod, PodMode, Timeouts};
 pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
 pub(crate) use oauth2::{GitHub, Oauth2, Oauth2Provider, Oidc};
 pub(crate) use s3::{Checksum, LockMode, S3};
-pub(crate) use security::{Filter, Forwarded, Forwarding, Mode, Security};
+pub(crate) use security::{Filter, Mode, Security};
 pub(crate) use ssh::Ssh;
 pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;
@@ -50,7 +60,8 @@ use std::collections::BTreeMap;
 /// `auth`, `configserver`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
 /// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
 /// files.
-/// Changes of `audit`, `backend`, `local`, `sshproxy`, `log`, `metrics`, `health`, `ssh.listen`,
+/// Changes of `audit`, `backend`, `local`, `sshproxy`, `docker`, `kubernetes`, `log`, `metrics`,
+/// `health`, `ssh.listen`,
 /// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -77,6 +88,10 @@ pub(crate) struct Raw {
     pub(crate) local: Local,
     /// The backend `sshproxy`: programs run on another host, which the gateway reaches by SSH.
     pub(crate) sshproxy: SshProxy,
+    /// The backend `docker`: programs run in containers of a Docker engine.
+    pub(crate) docker: Docker,
+    /// The backend `kubernetes`: programs run in pods of a cluster.
+    pub(crate) kubernetes: Kubernetes,
     /// What sessions may do: ContainerSSH's filters. See `docs/security-filters.md`.
     pub(crate) security: Security,
     /// Limits on everything that a client can make grow.
@@ -100,4 +115,8 @@ pub(crate) enum Backend {
     Local,
     /// Programs run on another host, by SSH; see `sshproxy`.
     SshProxy,
+    /// Programs run in containers; see `docker`.
+    Docker,
+    /// Programs run in pods of a cluster; see `kubernetes`.
+    Kubernetes,
 }

@@ -1,5 +1,6 @@
 use super::{OptionError, Options};
 use crate::auth::Restrictions;
+use crate::security::Place;
 use proptest::prelude::*;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -40,14 +41,16 @@ fn values_are_unquoted() {
 }
 
 #[test]
-fn what_limits_forwarding_forbids_it() {
-    for text in [
-        r#"permitopen="host:80""#,
-        r#"permitlisten="8080""#,
-        r#"tunnel="0""#,
-    ] {
-        assert!(!parse(text).restrictions.port_forwarding, "{text}");
-    }
+fn what_limits_forwarding_is_kept() {
+    assert!(!parse(r#"tunnel="0""#).restrictions.port_forwarding);
+    let text =
+        r#"permitopen="host:80",permitopen="*:443",restrict,port-forwarding,permitlisten="8080""#;
+    let may = parse(text).restrictions;
+    assert!(may.port_forwarding && !may.pty);
+    assert_eq!(may.permit_open.unwrap().len(), 2);
+    assert_eq!(may.permit_listen.unwrap(), [Place::listen("8080").unwrap()]);
+    assert!(Options::parse(r#"permitopen="host""#).is_err());
+    assert!(Options::parse(r#"permitlisten="none at all""#).is_err());
 }
 
 #[test]

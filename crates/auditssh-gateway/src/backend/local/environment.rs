@@ -23,6 +23,10 @@ pub(super) struct Circumstances<'a> {
     pub(super) terminal: Option<(&'a [u8], &'a Path)>,
     /// What the client asked for when another command was forced.
     pub(super) original_command: Option<&'a [u8]>,
+    /// The socket of the client's agent.
+    pub(super) agent: Option<&'a Path>,
+    /// The client's display.
+    pub(super) display: Option<&'a str>,
 }
 
 impl Environment {
@@ -96,6 +100,12 @@ impl Environment {
         }
         for (name, fact) in &identity.facts.environment {
             set(name, fact.value.as_str().into());
+        }
+        if let Some(socket) = circumstances.agent {
+            set("SSH_AUTH_SOCK", socket.into());
+        }
+        if let Some(display) = circumstances.display {
+            set("DISPLAY", display.into());
         }
         if let Some(command) = circumstances.original_command {
             set("SSH_ORIGINAL_COMMAND", OsString::from_vec(command.to_vec()));

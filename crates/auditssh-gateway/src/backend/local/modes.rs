@@ -24,7 +24,8 @@ pub(super) fn apply(encoded: &[u8], terminal: &mut Termios) {
     }
 }
 
-fn decode(encoded: &[u8]) -> impl Iterator<Item = (u8, u32)> {
+/// The opcodes and arguments of encoded modes, up to the first that is not known.
+pub(in crate::backend) fn decode(encoded: &[u8]) -> impl Iterator<Item = (u8, u32)> {
     let mut rest = encoded;
     std::iter::from_fn(move || {
         let (opcode, after) = rest.split_first()?;

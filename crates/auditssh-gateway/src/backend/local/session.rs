@@ -6,10 +6,11 @@ use super::environment::{Circumstances, Environment};
 use super::output::{Input, Output};
 use super::process::{self, Group, Running};
 use super::pty::Pty;
-use super::{Login, Shared, sftp, signal, spawn};
-use crate::backend::{Exit, Process, Program, Refused, Session};
+use super::x11::{self, Cookie};
+use super::{Login, Shared, sftp, signal, socket, spawn};
+use crate::backend::{Exit, Listener, Process, Program, Refused, Session};
 use async_trait::async_trait;
-use auditssh_log::message::{self, Window};
+use auditssh_log::message::{self, Window, X11};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_setfl};
@@ -18,6 +19,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tokio_util::sync::DropGuard;
@@ -28,6 +30,10 @@ pub(super) struct LocalSession {
     login: Arc<Login>,
     environment: Environment,
     pty: Option<Pty>,
+    /// The socket of the client's agent.
+    agent: Option<PathBuf>,
+    /// The client's display.
+    display: Option<String>,
     program: Option<Started>,
 }
 
@@ -67,6 +73,8 @@ impl LocalSession {
             login,
             environment: Environment::default(),
             pty: None,
+            agent: None,
+            display: None,
             program: None,
         }
     }
@@ -121,6 +129,8 @@ impl LocalSession {
         let circumstances = Circumstances {
             terminal: self.pty.as_ref().map(|pty| (&*pty.term, &*pty.device)),
             original_command: line.original.as_deref(),
+            agent: self.agent.as_deref(),
+            display: self.display.as_deref(),
         };
         let environment = std::mem::take(&mut self.environment);
         let environment = environment.complete(&self.login.identity, account, &circumstances);
@@ -223,6 +233,47 @@ impl Session for LocalSession {
                 .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
                 .boxed(),
         })
+    }
+    async fn agent(&mut self) -> Result<Box<dyn Listener>, Refused> {
+        if self.agent.is_some() {
+            return Err(Refused::new("the agent is forwarded already"));
+        }
+        let (path, listener) = socket::agent(&self.shared.sockets, &self.login.account).await?;
+        self.agent = Some(path);
+        Ok(listener)
+    }
+
+    async fn x11(&mut self, x11: &X11) -> Result<Box<dyn Listener>, Refused> {
+        if self.display.is_some() {
+            return Err(Refused::new("X11 is forwarded already"));
+        }
+        let cookie = Cookie::new(x11)?;
+        let (number, listener) = x11::display(&self.shared.sockets)?;
+        let screen = x11.screen;
+        self.put(cookie, format!("unix:{number}.{screen}")).await?;
+        self.display = Some(format!("localhost:{number}.{screen}"));
+        Ok(listener)
+    }
+}
+
+impl LocalSession {
+    /// The client's cookie goes where the account's programs look for it.
+    async fn put(&self, cookie: Cookie, display: String) -> Result<(), Refused> {
+        let nothing = Circumstances {
+            terminal: None,
+            original_command: None,
+            agent: None,
+            display: None,
+        };
+        let (login, environment) = (self.login.clone(), Environment::default());
+        let putting = tokio::task::spawn_blocking(move || {
+            let environment = environment.complete(&login.identity, &login.account, &nothing);
+            cookie.put(&display, &login.account, environment)
+        });
+        let put = putting
+            .await
+            .map_err(|error| Refused::new(error.to_string()))?;
+        put.map_err(|error| Refused::new(format!("the cookie can't be stored: {error}")))
     }
 }
 

@@ -31,6 +31,7 @@ fn identity(user: &str) -> Identity {
         local_address: "[::ffff:198.51.100.1]:2222".parse().unwrap(),
         restrictions: Restrictions::default(),
         facts: std::sync::Arc::default(),
+        client: std::sync::Arc::new(crate::backend::NoClient),
     }
 }
 

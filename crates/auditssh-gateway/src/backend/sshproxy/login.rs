@@ -1,6 +1,7 @@
 //! Logging in to a server: which credential is tried when.
 
 use super::secret::{KeySource, PasswordSource, Secret, SecretError};
+use crate::backend::Client;
 use crate::russh::{Failure, Issued, Methods, PrivateKey, Request, Upstream, Verdict, issue};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct Credentials {
     pub key: Option<KeySource>,
     /// `agent`: its socket.
     pub agent: Option<PathBuf>,
+    /// `forwardAgent`: the client's own.
+    pub forward_agent: bool,
     /// `password`, `passwordFile`.
     pub password: Option<PasswordSource>,
 }
@@ -24,6 +27,7 @@ pub struct Credentials {
 pub(super) struct Loaded {
     authority: Option<(Arc<PrivateKey>, Duration)>,
     agent: Option<PathBuf>,
+    forward_agent: bool,
     key: Option<Arc<PrivateKey>>,
     password: Option<Secret>,
 }
@@ -40,6 +44,7 @@ impl Credentials {
         Ok(Loaded {
             authority,
             agent: self.agent.clone(),
+            forward_agent: self.forward_agent,
             key: key.map(|key| key.load("sshproxy.privateKey")).transpose()?,
             password: password.map(PasswordSource::load).transpose()?,
         })
@@ -54,6 +59,8 @@ pub(super) struct Login<'a> {
     pub(super) user: &'a str,
     /// Connection id.
     pub(super) connection: &'a str,
+    /// Whose agent may be asked.
+    pub(super) client: &'a dyn Client,
 }
 
 impl Login<'_> {
@@ -74,6 +81,7 @@ enum Way {
     Certificate,
     Key,
     Agent,
+    ClientAgent,
     Password,
     Interactive,
 }
@@ -81,7 +89,7 @@ enum Way {
 impl Way {
     fn is_offered(self, methods: Methods) -> bool {
         match self {
-            Self::Certificate | Self::Key | Self::Agent => methods.public_key,
+            Self::Certificate | Self::Key | Self::Agent | Self::ClientAgent => methods.public_key,
             Self::Password => methods.password,
             // The same password: by one of the two, see `next`.
             Self::Interactive => methods.interactive && !methods.password,
@@ -97,6 +105,7 @@ impl Way {
             Self::Certificate => "a certificate of userCAKey",
             Self::Key => "privateKey",
             Self::Agent => "the keys of agent",
+            Self::ClientAgent => "the keys of the client's agent",
             Self::Password => "password",
             Self::Interactive => "password by keyboard-interactive",
         }
@@ -110,6 +119,7 @@ impl Loaded {
             (Way::Certificate, self.authority.is_some()),
             (Way::Key, self.key.is_some()),
             (Way::Agent, self.agent.is_some()),
+            (Way::ClientAgent, self.forward_agent),
             (Way::Password, self.password.is_some()),
             (Way::Interactive, self.password.is_some()),
         ];
@@ -139,6 +149,7 @@ impl Loaded {
                 let socket = self.agent.as_ref().ok_or_else(missing)?;
                 upstream.agent(user, socket).await
             }
+            Way::ClientAgent => upstream.client_agent(user, login.client).await,
             Way::Password => {
                 let password = self.password.as_ref().ok_or_else(missing)?;
                 upstream.password(user, password).await

@@ -8,14 +8,18 @@ use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Requests that may be unanswered; who asks more gives up on answers that never come.
 const UNANSWERED: usize = 64;
+/// How soon a full connection looks whether others have made room.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Bytes of room that an empty queue keeps.
 const KEPT: usize = 64 * 1024;
 
@@ -30,10 +34,44 @@ pub(crate) enum Stream {
 pub(crate) struct Port {
     state: Mutex<State>,
     drained: Notify,
+    /// Cancelled when the channel is closed.
+    shut: CancellationToken,
     /// Bytes that may wait, of both outputs together.
-    limit: usize,
+    limit: AtomicUsize,
+    /// A connection is forwarded on it: the window holds the server back, see `Ports::window`.
+    forwarded: AtomicBool,
+    /// What waits on all channels of the connection.
+    shared: Arc<Shared>,
     /// The connection is over: nothing waits any more.
     over: CancellationToken,
+}
+
+/// What waits on all channels of a connection.
+#[derive(Debug)]
+pub(super) struct Shared {
+    level: AtomicUsize,
+    limit: usize,
+}
+
+impl Shared {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            level: AtomicUsize::new(0),
+            limit,
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.level.load(Ordering::Acquire) >= self.limit
+    }
+
+    fn more(&self, bytes: usize) {
+        self.level.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn less(&self, bytes: usize) {
+        self.level.fetch_sub(bytes, Ordering::AcqRel);
+    }
 }
 
 struct State {
@@ -78,7 +116,7 @@ impl State {
 }
 
 impl Port {
-    pub(super) fn new(limit: usize, over: CancellationToken) -> Self {
+    pub(super) fn new(limit: usize, shared: Arc<Shared>, over: CancellationToken) -> Self {
         let (exit, outcome) = oneshot::channel();
         Self {
             state: Mutex::new(State {
@@ -92,7 +130,10 @@ impl Port {
                 outcome: Some(outcome),
             }),
             drained: Notify::new(),
-            limit,
+            shut: CancellationToken::new(),
+            limit: AtomicUsize::new(limit),
+            forwarded: AtomicBool::new(false),
+            shared,
             over,
         }
     }
@@ -110,10 +151,13 @@ impl Port {
             drained.as_mut().enable();
             {
                 let mut state = self.state();
-                if state.ended || state.abandoned {
+                // A forwarded connection has one output only.
+                let forwarded = self.forwarded.load(Ordering::Acquire);
+                if state.ended || state.abandoned || forwarded && stream == Stream::Stderr {
                     return;
                 }
-                if state.level() < self.limit {
+                if state.level() < self.limit.load(Ordering::Acquire) && !self.shared.is_full() {
+                    self.shared.more(bytes.len());
                     let lane = state.lane(stream);
                     lane.bytes.extend_from_slice(bytes);
                     if let Some(reader) = lane.reader.take() {
@@ -124,6 +168,8 @@ impl Port {
             }
             tokio::select! {
                 () = drained => {}
+                // Others may have made room.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = self.over.cancelled() => return,
             }
         }
@@ -185,6 +231,7 @@ impl Port {
 
     /// The channel is closed; `reason` is why nothing is known of the end, if so.
     pub(crate) fn close(&self, reason: &str) {
+        self.shut.cancel();
         let mut state = self.state();
         state.closed = true;
         state.ended = true;
@@ -195,6 +242,22 @@ impl Port {
         }
     }
 
+    /// A connection is forwarded on it. More may wait than what holds the window back.
+    pub(super) fn forwards(&self, more: usize) {
+        self.forwarded.store(true, Ordering::Release);
+        self.limit.fetch_add(more, Ordering::AcqRel);
+    }
+
+    /// Whether so much waits on a forwarded connection that the server should send less.
+    pub(super) fn is_high(&self, high: usize) -> bool {
+        self.forwarded.load(Ordering::Acquire) && self.state().level() > high
+    }
+
+    /// Resolves when the channel is closed.
+    pub(super) async fn shut(&self) {
+        self.shut.cancelled().await;
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.state().closed
     }
@@ -203,6 +266,7 @@ impl Port {
     pub(crate) fn abandon(&self) {
         let mut state = self.state();
         state.abandoned = true;
+        self.shared.less(state.level());
         state.stdout = Lane::default();
         state.stderr = Lane::default();
         state.answers.clear();
@@ -234,12 +298,20 @@ impl Port {
         let count = buffer.remaining().min(lane.bytes.len());
         buffer.put_slice(lane.bytes.get(..count).unwrap_or_default());
         lane.bytes.advance(count);
+        self.shared.less(count);
         if lane.bytes.is_empty() && lane.bytes.capacity() > KEPT {
             lane.bytes = BytesMut::new();
         }
         drop(state);
         self.drained.notify_waiters();
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        let level = self.state().level();
+        self.shared.less(level);
     }
 }
 

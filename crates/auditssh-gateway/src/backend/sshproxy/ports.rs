@@ -1,22 +1,35 @@
 //! The open channels of one connection to a server.
 
-use super::port::Port;
+use super::CHANNELS_FULL;
+use super::port::{Port, Shared};
+use super::registry::Registry;
+use crate::backend::{Client, Refused};
 use crate::russh::Failure;
 use crate::wire::Line;
+use auditssh_log::Event;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// The smallest window after which the library still asks again.
+pub(crate) const TRICKLE: u32 = 2;
 
 /// What the library's callbacks and the sessions of a connection share.
 pub(crate) struct Ports {
     open: Mutex<HashMap<u32, Entry>>,
     ended: OnceLock<Failure>,
     line: OnceLock<Arc<Line>>,
+    /// Which channels the server may open.
+    pub(crate) registry: Registry,
+    /// Who is told of those that it may not.
+    client: Arc<dyn Client>,
     /// Cancelled at the end of the connection, whoever ends it.
     pub(super) over: CancellationToken,
     /// Bytes that may wait on a channel.
     buffer: usize,
+    /// Bytes that wait on all channels.
+    shared: Arc<Shared>,
     tasks: TaskTracker,
     runtime: tokio::runtime::Handle,
 }
@@ -30,13 +43,16 @@ struct Entry {
 
 impl Ports {
     /// To be called within a runtime.
-    pub(super) fn new(buffer: usize, tasks: TaskTracker) -> Arc<Self> {
+    pub(super) fn new(buffer: usize, tasks: TaskTracker, client: Arc<dyn Client>) -> Arc<Self> {
         Arc::new(Self {
             open: Mutex::default(),
             ended: OnceLock::new(),
             line: OnceLock::new(),
+            registry: Registry::default(),
+            client,
             over: CancellationToken::new(),
             buffer,
+            shared: Shared::new(buffer.saturating_mul(CHANNELS_FULL)),
             tasks,
             runtime: tokio::runtime::Handle::current(),
         })
@@ -48,7 +64,11 @@ impl Ports {
 
     fn entry(&self) -> Entry {
         Entry {
-            port: Arc::new(Port::new(self.buffer, self.over.clone())),
+            port: Arc::new(Port::new(
+                self.buffer,
+                Arc::clone(&self.shared),
+                self.over.clone(),
+            )),
             taken: false,
         }
     }
@@ -108,6 +128,33 @@ impl Ports {
         self.ended.get().cloned()
     }
 
+    /// The window that channels are granted from now on, of those that are usual. The library grants
+    /// one size to all: while a forwarded connection is not taken, everybody gets little, which is
+    /// better than to wait until it is.
+    pub(crate) fn window(&self, usual: u32) -> u32 {
+        let high = self.buffer / 2;
+        let open = self.open();
+        if open.values().any(|entry| entry.port.is_high(high)) {
+            return TRICKLE;
+        }
+        usual
+    }
+
+    /// What is said of a connection that has ended.
+    pub(super) fn lost(&self) -> Refused {
+        let failure = self.ended().map(|failure| failure.to_string());
+        let failure = failure.unwrap_or_default();
+        Refused::new(format!("the connection to the server has ended: {failure}"))
+    }
+
+    /// Records that the server wanted a channel and is refused, for a reason.
+    pub(crate) async fn uninvited(&self, kind: &str, wanted: Option<Event>, reason: &str) {
+        tokio::select! {
+            () = self.client.uninvited(kind, wanted, reason) => {}
+            () = self.over.cancelled() => {}
+        }
+    }
+
     /// What is cut when somebody gives up on an answer.
     pub(super) fn are_of(&self, line: &Arc<Line>) {
         // There is one line; a second call changes nothing.
@@ -158,11 +205,11 @@ impl Drop for EndOnDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Exit;
+    use crate::backend::{Exit, NoClient};
 
     #[tokio::test]
     async fn a_channel_is_taken_whenever_that_is_heard_of() {
-        let ports = Ports::new(1, TaskTracker::new());
+        let ports = Ports::new(1, TaskTracker::new(), Arc::new(NoClient));
         // Before the callback.
         let early = ports.take(1);
         ports.insert(1);
@@ -180,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_the_connection_is_the_end_of_its_channels() {
-        let ports = Ports::new(1, TaskTracker::new());
+        let ports = Ports::new(1, TaskTracker::new(), Arc::new(NoClient));
         ports.insert(3);
         let port = ports.get(3).unwrap();
         port.exit(Exit::Status(0));
@@ -199,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_on_an_answer_ends_the_connection() {
-        let ports = Ports::new(1, TaskTracker::new());
+        let ports = Ports::new(1, TaskTracker::new(), Arc::new(NoClient));
         let port = ports.take(1);
         ports.end_on_drop().disarm();
         assert!(ports.ended().is_none());

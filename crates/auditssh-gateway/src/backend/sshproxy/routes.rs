@@ -112,6 +112,7 @@ mod tests {
             local_address: "127.0.0.1:2".parse().unwrap(),
             restrictions: Restrictions::default(),
             facts: std::sync::Arc::default(),
+            client: std::sync::Arc::new(crate::backend::NoClient),
         }
     }
 

@@ -1,11 +1,13 @@
 //! One session channel, and its like on the server behind the gateway.
 
+use super::forward::ForSession;
 use super::port::{Output, Stream};
+use super::registry::Kind;
 use crate::auth::Restrictions;
-use crate::backend::{Exit, Process, Program, Refused, Session};
+use crate::backend::{Exit, Listener, Process, Program, Refused, Session};
 use crate::russh::UpstreamChannel;
 use async_trait::async_trait;
-use auditssh_log::message::{Pty, Window};
+use auditssh_log::message::{Pty, Window, X11};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use std::sync::Arc;
@@ -155,6 +157,21 @@ impl Session for ProxySession {
                 .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
                 .boxed(),
         })
+    }
+    async fn agent(&mut self) -> Result<Box<dyn Listener>, Refused> {
+        let registered = self.channel.register(Kind::Agent);
+        if !self.channel.agent().await? {
+            return Err(refused("to forward the agent"));
+        }
+        Ok(Box::new(ForSession(registered)))
+    }
+
+    async fn x11(&mut self, x11: &X11) -> Result<Box<dyn Listener>, Refused> {
+        let registered = self.channel.register(Kind::X11);
+        if !self.channel.x11(x11).await? {
+            return Err(refused("to forward X11"));
+        }
+        Ok(Box::new(ForSession(registered)))
     }
 }
 

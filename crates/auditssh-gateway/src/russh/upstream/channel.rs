@@ -1,10 +1,10 @@
-//! A session channel to a server behind the gateway.
+//! A channel to a server behind the gateway.
 
-use crate::backend::sshproxy::{Port, Ports};
+use crate::backend::sshproxy::{Kind, Port, Ports, Registered};
 use crate::backend::{Program, Refused};
 use ::russh::client::Msg;
 use ::russh::{ChannelWriteHalf, Pty as Mode, Sig};
-use auditssh_log::message::{Pty, Window};
+use auditssh_log::message::{Pty, Window, X11};
 use std::sync::Arc;
 use tokio::io::AsyncWrite;
 
@@ -25,6 +25,11 @@ impl UpstreamChannel {
             half: Arc::new(half),
             ports: Arc::clone(ports),
         }
+    }
+
+    /// It is refused: the server never closes it.
+    pub(super) fn forget(self) {
+        self.ports.close(self.half.id().number());
     }
 
     /// Sends a request, and waits for its answer. Who gives up on it ends the connection: the request
@@ -54,6 +59,29 @@ impl UpstreamChannel {
             &modes,
         );
         self.ask(sending).await
+    }
+
+    /// `auth-agent-req@openssh.com`.
+    pub(crate) async fn agent(&self) -> Result<bool, Refused> {
+        self.ask(self.half.agent_forward(true)).await
+    }
+
+    /// `x11-req`.
+    pub(crate) async fn x11(&self, x11: &X11) -> Result<bool, Refused> {
+        let (protocol, cookie) = (x11.auth_protocol.to_str_lossy(), x11.cookie.to_str_lossy());
+        let sending = self.half.request_x11(
+            true,
+            x11.single_connection,
+            protocol,
+            cookie,
+            number(x11.screen),
+        );
+        self.ask(sending).await
+    }
+
+    /// What the server may open for this session from now on.
+    pub(crate) fn register(&self, kind: Kind) -> Registered {
+        self.ports.registry.register(kind)
     }
 
     /// `window-change`, which has no answer (RFC 4254, 6.7).

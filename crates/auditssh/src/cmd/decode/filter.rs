@@ -7,19 +7,19 @@ use std::str::FromStr;
 
 /// Which messages are shown.
 #[derive(Debug, Default)]
-pub(super) struct Filter {
+pub(in crate::cmd) struct Filter {
     /// These channels; all if none is named.
-    pub(super) channels: Vec<u64>,
+    pub(in crate::cmd) channels: Vec<u64>,
     /// These types; all if none is named.
-    pub(super) types: Vec<Type>,
+    pub(in crate::cmd) types: Vec<Type>,
     /// From this Unix time in nanoseconds on.
-    pub(super) since: Option<i64>,
+    pub(in crate::cmd) since: Option<i64>,
     /// Up to this Unix time in nanoseconds.
-    pub(super) until: Option<i64>,
+    pub(in crate::cmd) until: Option<i64>,
 }
 
 impl Filter {
-    pub(super) fn passes(&self, message: &Message) -> bool {
+    pub(in crate::cmd) fn passes(&self, message: &Message) -> bool {
         let number = message.event.type_number();
         let is_of_channel = match message.channel_id {
             _ if self.channels.is_empty() => true,
@@ -35,7 +35,7 @@ impl Filter {
 
 /// A type of messages, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Type(pub(super) u64);
+pub(in crate::cmd) struct Type(pub(in crate::cmd) u64);
 
 impl FromStr for Type {
     type Err = String;
@@ -56,7 +56,7 @@ impl FromStr for Type {
 }
 
 /// The types of messages: their names, and their numbers.
-pub(super) fn types() -> String {
+pub(in crate::cmd) fn types() -> String {
     let types = Event::types().iter();
     let types: Vec<String> = types
         .map(|(number, name, _)| format!("{name} ({number})"))
@@ -65,7 +65,7 @@ pub(super) fn types() -> String {
 }
 
 /// Reads the number of a channel, as `channelId` has it or as text shows it.
-pub(super) fn channel(text: &str) -> Result<u64, &'static str> {
+pub(in crate::cmd) fn channel(text: &str) -> Result<u64, &'static str> {
     let number = text.strip_prefix('#').unwrap_or(text);
     number
         .parse()
@@ -74,7 +74,7 @@ pub(super) fn channel(text: &str) -> Result<u64, &'static str> {
 
 /// A time that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(in crate::cmd) enum When {
     /// Unix time in nanoseconds.
     At(i64),
     /// Nanoseconds before the last message.

@@ -8,20 +8,20 @@ use std::io::{self, Read, StdinLock};
 use std::path::{Path, PathBuf};
 
 /// Whether it stands for standard input.
-pub(super) fn is_standard(file: &Path) -> bool {
+pub(in crate::cmd) fn is_standard(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
 /// Where a log is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
-    pub(super) file: &'a Path,
+pub(in crate::cmd) struct Source<'a> {
+    pub(in crate::cmd) file: &'a Path,
     /// Says how to reach a bucket.
-    pub(super) config: Option<&'a Path>,
+    pub(in crate::cmd) config: Option<&'a Path>,
 }
 
 /// What is decoded.
-pub(super) enum Input {
+pub(in crate::cmd) enum Input {
     Standard(StdinLock<'static>),
     Log(Box<LogReader>, PathBuf),
     Object(Box<dyn Read>),
@@ -29,7 +29,7 @@ pub(super) enum Input {
 
 /// Why a log has no end although nothing of it is cut in two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoEnd {
+pub(in crate::cmd) enum NoEnd {
     /// A live server writes it.
     Written,
     /// Its tails are there, its server is not.
@@ -42,7 +42,7 @@ pub(super) enum NoEnd {
 
 impl Input {
     /// To be asked when everything was read.
-    pub(super) fn why_no_end(&self) -> NoEnd {
+    pub(in crate::cmd) fn why_no_end(&self) -> NoEnd {
         match self {
             Self::Log(reader, path) if reader.has_tails() => match is_written(path) {
                 Ok(true) => NoEnd::Written,
@@ -65,7 +65,7 @@ impl Read for Input {
 }
 
 /// Opens a log, with what of it stands in tails.
-pub(super) fn open(source: &Source<'_>, follow: bool) -> anyhow::Result<Input> {
+pub(in crate::cmd) fn open(source: &Source<'_>, follow: bool) -> anyhow::Result<Input> {
     let file = source.file;
     if let Some(place) = Place::of(file) {
         anyhow::ensure!(
@@ -93,7 +93,7 @@ pub(super) fn open(source: &Source<'_>, follow: bool) -> anyhow::Result<Input> {
 
 /// The Unix time in nanoseconds that is meant. For a duration before the end the log is read once
 /// more.
-pub(super) fn resolve(when: When, source: &Source<'_>) -> anyhow::Result<i64> {
+pub(in crate::cmd) fn resolve(when: When, source: &Source<'_>) -> anyhow::Result<i64> {
     let before = match when {
         When::At(time) => return Ok(time),
         When::BeforeEnd(before) => before,

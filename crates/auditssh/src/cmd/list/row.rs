@@ -180,6 +180,7 @@ impl Row {
             "client": plain(&summary.client_version),
             "ran": summary.programs.iter().map(|program| what(&program.what)).collect::<Vec<_>>(),
             "programs": summary.program_count,
+            "forwarded": summary.forwards,
             "exit": self.exit(),
             "messages": self.messages,
             "bytesIn": summary.bytes_in,
@@ -212,7 +213,12 @@ impl Row {
     }
 
     fn ran(&self) -> Option<String> {
-        let first = what(&self.summary.programs.first()?.what);
+        let Some(first) = self.summary.programs.first() else {
+            let forwards = self.summary.forwards;
+            let least = if self.partial { "≥" } else { "" };
+            return (forwards > 0).then(|| format!("({least}{forwards} forwarded)"));
+        };
+        let first = what(&first.what);
         let more = self.summary.program_count.saturating_sub(1);
         Some(match (more, self.partial) {
             (0, false) => first,

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What different answers make that is kept for connections to come; the one that was used the
 /// longest time ago makes room.
@@ -86,6 +87,12 @@ impl Backends {
     pub(super) async fn drained(&self) {
         let all = self.all();
         futures::future::join_all(all.iter().map(|backend| backend.drained())).await;
+    }
+
+    /// How long the server waits for that at its end.
+    pub(super) fn patience(&self) -> Duration {
+        let longest = self.all().iter().map(|backend| backend.patience()).max();
+        longest.unwrap_or_default()
     }
 
     /// Every backend once.

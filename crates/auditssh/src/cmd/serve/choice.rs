@@ -107,7 +107,10 @@ impl Asking {
             drop(room);
             made
         });
-        making.await.map_err(|error| error.to_string())?
+        let made = making.await.map_err(|error| error.to_string())??;
+        // What a former run left where only answers lead is looked for there.
+        made.backend.begin().await;
+        Ok(made)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::{Backend, Config};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
-use auditssh_gateway::backend::local::KILL_AFTER;
+use auditssh_gateway::backend::container::Itself;
 use auditssh_gateway::{self as gateway, HostKey, Server};
 use auditssh_s3::{Inbox, Uploader};
 use std::io::{self, Write};
@@ -46,11 +46,13 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let host_keys = parts::host_keys(&config.ssh.host_keys)?;
     // Asked before the server raises it.
     let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let audit = config.audit.as_ref();
+    let itself = Itself::new(audit.map(|audit| audit.directory.path.clone()));
     let make = move |mut backend| {
         if let Backend::Local(local) = &mut backend {
             local.open_files = open_files;
         }
-        parts::backend(backend)
+        parts::backend(backend, &itself)
     };
     let backends = Backends::new(make(config.backend)?, Box::new(make));
     let start = choice::Start::new(Arc::clone(&backends), config.per_connection.base.clone());
@@ -114,6 +116,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
                 None
             }
         };
+        backends.common().begin().await;
         notify(State::Ready);
         let running = Running {
             gateway: server.counters(),
@@ -201,7 +204,7 @@ impl Running {
 
     /// Programs first, since their last words are recorded; then the logs, then their uploads.
     async fn end(&self) {
-        let patience = KILL_AFTER + Duration::from_secs(1);
+        let patience = self.backends.patience();
         if tokio::time::timeout(patience, self.backends.drained())
             .await
             .is_err()

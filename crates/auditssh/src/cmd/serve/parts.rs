@@ -4,13 +4,17 @@ use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_docker::Docker;
 use auditssh_gateway::auth::{Elsewhere, Service};
+use auditssh_gateway::backend::container::Itself;
 use auditssh_gateway::backend::local::Local;
 use auditssh_gateway::backend::sshproxy::SshProxy;
 use auditssh_gateway::choice::Chooser;
 use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{HostKey, Limits, Settings};
+#[cfg(feature = "kubernetes")]
+use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
 use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
@@ -49,17 +53,23 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
         Ok(None) => {}
         Err(error) => found.push(error),
     }
-    found.extend(backend(config.backend).err());
+    // Without a directory nothing is touched.
+    let itself = Itself::new(None);
+    found.extend(backend(config.backend, &itself).err());
     found
 }
 
 /// What stands behind the server.
 pub(super) fn backend(
     backend: Backend,
+    itself: &Arc<Itself>,
 ) -> anyhow::Result<Arc<dyn auditssh_gateway::backend::Backend>> {
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
         Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings)?),
+        Backend::Docker(settings) => Arc::new(Docker::new(*settings, Arc::clone(itself))?),
+        #[cfg(feature = "kubernetes")]
+        Backend::Kubernetes(settings) => Arc::new(Kubernetes::new(*settings, Arc::clone(itself))?),
     })
 }
 

@@ -293,7 +293,7 @@ fn identity(raw: &raw::Webhook, report: &mut Report) -> Option<Identity> {
 
 /// A key, from the text itself or from the file that it names. Text that names no file is not
 /// repeated: it may be a key without its first line.
-fn secret(key: &At<Secret>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn secret(key: &At<Secret>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
     let text = key.value.expose();
     if is_pem(text) {
         return Some(Zeroizing::new(text.as_bytes().to_vec()));
@@ -315,7 +315,12 @@ fn secret(key: &At<Secret>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// PEM, from the text itself or from the file that it names.
-fn pem<T>(key: &str, at: &At<T>, text: &str, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn pem<T>(
+    key: &str,
+    at: &At<T>,
+    text: &str,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
     if is_pem(text) {
         return Some(Zeroizing::new(text.as_bytes().to_vec()));
     }

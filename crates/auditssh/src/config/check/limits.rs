@@ -23,6 +23,11 @@ pub(super) fn check(raw: &raw::Limits, report: &mut Report) -> Limits {
         connections: report.within(&raw.connections, bounds::CONNECTIONS),
         session_channels: report.within(&raw.session_channels, bounds::SESSION_CHANNELS),
         channels: report.within(&raw.channels, bounds::CHANNELS),
+        forwarded_channels: report.within(&raw.forwarded_channels, bounds::FORWARDED_CHANNELS),
+        listeners: report.within(&raw.listeners, bounds::LISTENERS),
+        forward_connect: report
+            .within(&raw.forward_connect, bounds::BACKEND_TIME)
+            .into(),
         environment_variables: report
             .within(&raw.environment_variables, bounds::ENVIRONMENT_VARIABLES),
         environment_bytes: report

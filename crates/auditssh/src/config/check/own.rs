@@ -4,7 +4,7 @@
 mod tests;
 
 use super::report::Report;
-use super::{Backend, limits, security};
+use super::{Backend, forwarding, limits, security};
 use crate::config::raw::Raw;
 use crate::config::read::parse;
 use crate::config::secret;
@@ -15,7 +15,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// What says which backend there is.
-const BACKEND: [&str; 3] = ["backend", "local", "sshproxy"];
+const BACKEND: [&str; 5] = ["backend", "local", "sshproxy", "docker", "kubernetes"];
 /// What else an answer may set.
 const SECURITY: &str = "security";
 /// What the checks of these look at, too; only the file has it.
@@ -87,6 +87,8 @@ impl Base {
         let limits = limits::check(&raw.limits, &mut report);
         let security = security::check(&raw.security, limits.session_channels, &mut report);
         let (backend, _) = super::backend(&raw, &mut report);
+        let wanted = &raw.security.forwarding;
+        forwarding::fits(wanted, &security.forwarding, &backend, &mut report);
         if !report.faults.is_empty() {
             let faults = report.faults.iter();
             return Err(said(faults.map(|(_, fault)| fault.message.as_str())));

@@ -1,9 +1,10 @@
 //! `security`.
 
+use super::forwarding;
 use super::report::Report;
 use crate::config::at::At;
 use crate::config::bounds;
-use crate::config::raw::{self, Forwarded, Mode};
+use crate::config::raw::{self, Mode};
 use auditssh_gateway::security;
 use auditssh_gateway::security::Security;
 
@@ -16,7 +17,6 @@ const SIGNALS: [&str; 13] = [
 const COMMAND_BYTES: usize = 128 * 1024 - 1;
 
 pub(super) fn check(raw: &raw::Security, session_channels: usize, report: &mut Report) -> Security {
-    check_forwarding(&raw.forwarding, report);
     for list in [&raw.env.allow, &raw.env.deny] {
         each(list, report, variable);
     }
@@ -53,10 +53,11 @@ pub(super) fn check(raw: &raw::Security, session_channels: usize, report: &mut R
         subsystem: filter(&raw.subsystem, report),
         tty: mode(raw.tty.mode),
         signal: filter(&raw.signal, report),
+        forwarding: forwarding::check(&raw.forwarding, raw.default_mode, report),
     }
 }
 
-fn effective(own: Mode, default: Mode) -> security::Mode {
+pub(super) fn effective(own: Mode, default: Mode) -> security::Mode {
     match (own, default) {
         (Mode::Enable, _) | (Mode::Unset, Mode::Enable | Mode::Unset) => security::Mode::Enable,
         (Mode::Filter, _) | (Mode::Unset, Mode::Filter) => security::Mode::Filter,
@@ -90,20 +91,6 @@ fn max_sessions(raw: &At<i64>, session_channels: usize, report: &mut Report) -> 
         );
     }
     Some(most)
-}
-
-fn check_forwarding(raw: &raw::Forwarding, report: &mut Report) {
-    for mode in [
-        &raw.reverse,
-        &raw.direct,
-        &raw.socket,
-        &raw.socket_listen,
-        &raw.x11,
-    ] {
-        if mode.value != Forwarded::Disable {
-            report.fault(mode, "forwarding is not in this version; write `disable`");
-        }
-    }
 }
 
 /// A list that nobody looks at: the mode of its kind is not the one that it was written for.

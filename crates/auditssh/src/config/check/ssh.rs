@@ -81,19 +81,6 @@ fn listen(raw: &raw::Ssh, report: &mut Report) -> Vec<SocketAddr> {
     addresses
 }
 
-fn algorithms(raw: &raw::Ssh, report: &mut Report) -> Algorithms {
-    let mut algorithms = Algorithms::for_clients();
-    let lists = Lists {
-        kex: &raw.kex,
-        ciphers: &raw.ciphers,
-        macs: &raw.macs,
-    };
-    choose(&lists, &mut algorithms, report);
-    let keys = &raw.host_key_algorithms;
-    choose_host_keys(keys, "hostKeyAlgorithms", &mut algorithms, report);
-    algorithms
-}
-
 fn balancers(raw: &raw::Ssh, report: &mut Report) -> Balancers {
     let Some(networks) = &raw.proxy_protocol else {
         return Balancers::default();
@@ -110,6 +97,19 @@ fn balancers(raw: &raw::Ssh, report: &mut Report) -> Balancers {
         report.fault(networks, format!("`proxyProtocol`: {reason}"));
         Balancers::default()
     })
+}
+
+fn algorithms(raw: &raw::Ssh, report: &mut Report) -> Algorithms {
+    let mut algorithms = Algorithms::for_clients();
+    let lists = Lists {
+        kex: &raw.kex,
+        ciphers: &raw.ciphers,
+        macs: &raw.macs,
+    };
+    choose(&lists, &mut algorithms, report);
+    let keys = &raw.host_key_algorithms;
+    choose_host_keys(keys, "hostKeyAlgorithms", &mut algorithms, report);
+    algorithms
 }
 
 fn host_keys(raw: &raw::Ssh, report: &mut Report) -> HostKeys {

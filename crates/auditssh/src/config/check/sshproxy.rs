@@ -113,10 +113,11 @@ fn demand(raw: &Raw, report: &mut Report) {
     let proofs = [&block.password, &block.private_key, &block.user_ca_key];
     let files = [&block.password_file, &block.agent];
     let none = |one: &&Option<At<String>>| one.is_none();
-    if proofs.iter().all(|proof| proof.is_none()) && files.iter().all(none) {
+    let given = block.forward_agent || proofs.iter().any(|proof| proof.is_some());
+    if !given && files.iter().all(none) {
         missing(
             "privateKey",
-            "give that, `userCAKey`, `agent` or `passwordFile`, by which the gateway proves itself there",
+            "give that, `userCAKey`, `agent`, `forwardAgent` or `passwordFile`, by which the gateway proves itself there",
         );
     }
 }
@@ -193,6 +194,7 @@ fn credentials(block: &SshProxy, report: &mut Report) -> Credentials {
     Credentials {
         authority: authority.map(|key| (key_source(&key.value), lifetime.into())),
         agent: block.agent.as_ref().map(|agent| (&agent.value).into()),
+        forward_agent: block.forward_agent,
         key: block.private_key.as_ref().map(|key| key_source(&key.value)),
         password,
     }

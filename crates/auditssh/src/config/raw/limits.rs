@@ -35,9 +35,19 @@ pub(crate) struct Limits {
     /// Session channels open at a time on one connection.
     #[schemars(transform = bounds::SESSION_CHANNELS.told())]
     pub(crate) session_channels: At<usize>,
-    /// Channels that one connection may open in its life.
+    /// Channels that one connection may open in its life. Forwarded ones that the client closes
+    /// first do not count.
     #[schemars(transform = bounds::CHANNELS.told())]
     pub(crate) channels: At<u64>,
+    /// Forwarded channels open at a time on one connection.
+    #[schemars(transform = bounds::FORWARDED_CHANNELS.told())]
+    pub(crate) forwarded_channels: At<usize>,
+    /// Ports and sockets that are listened to at a time for one connection.
+    #[schemars(transform = bounds::LISTENERS.told())]
+    pub(crate) listeners: At<usize>,
+    /// How long it may take to connect to where a client wants.
+    #[schemars(transform = bounds::BACKEND_TIME.told())]
+    pub(crate) forward_connect: At<Span>,
     /// Environment variables of one channel.
     #[schemars(transform = bounds::ENVIRONMENT_VARIABLES.told())]
     pub(crate) environment_variables: At<usize>,
@@ -84,6 +94,9 @@ impl Default for Limits {
             connections: count(limits.connections),
             session_channels: count(limits.session_channels),
             channels: At::unplaced(limits.channels),
+            forwarded_channels: count(limits.forwarded_channels),
+            listeners: count(limits.listeners),
+            forward_connect: span(limits.forward_connect),
             environment_variables: count(limits.environment_variables),
             environment_bytes: size(limits.environment_bytes),
             name_bytes: size(limits.name_bytes),

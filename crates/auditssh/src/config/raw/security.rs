@@ -1,5 +1,6 @@
 //! `security`.
 
+use super::Forwarding;
 use crate::config::at::At;
 use crate::config::bounds;
 use schemars::JsonSchema;
@@ -31,7 +32,7 @@ pub(crate) struct Security {
     pub(crate) tty: Switch,
     /// Signals that the client sends, by name without `SIG`, such as `TERM`.
     pub(crate) signal: Filter,
-    /// Forwarding, which is not in this version: nothing but `disable` is taken.
+    /// What may be forwarded.
     pub(crate) forwarding: Forwarding,
 }
 
@@ -96,41 +97,4 @@ pub(crate) enum Mode {
     Filter,
     /// Refused.
     Disable,
-}
-
-/// Forwarding, which is not in this version: nothing but `disable` is taken.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Forwarding {
-    /// Of ports of the server's side to the client (`ssh -R`).
-    #[serde(rename = "reverseForwardingMode")]
-    pub(crate) reverse: At<Forwarded>,
-    /// Of connections of the client to ports (`ssh -L`, `-D`, `-W`).
-    #[serde(rename = "forwardingMode")]
-    pub(crate) direct: At<Forwarded>,
-    /// Of connections of the client to Unix sockets (`ssh -L`).
-    #[serde(rename = "socketForwardingMode")]
-    pub(crate) socket: At<Forwarded>,
-    /// Of Unix sockets of the server's side to the client (`ssh -R`).
-    #[serde(rename = "socketListenMode")]
-    pub(crate) socket_listen: At<Forwarded>,
-    /// Of X11 (`ssh -X`).
-    #[serde(rename = "x11ForwardingMode")]
-    pub(crate) x11: At<Forwarded>,
-}
-
-/// How forwarding is treated.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Forwarded {
-    /// Refused.
-    #[default]
-    Disable,
-    /// Not in this version.
-    Enable,
-    /// Not in this version.
-    Filter,
-    /// Not in this version.
-    #[serde(rename = "")]
-    Unset,
 }

@@ -32,6 +32,8 @@ pub(crate) struct SshProxy {
     pub(crate) private_key: Option<At<Secret>>,
     /// The socket of an SSH agent whose keys are tried, 5 of them at most.
     pub(crate) agent: Option<At<String>>,
+    /// Log in there by the agent of the user, who connects with `ssh -A`; 5 of its keys are tried.
+    pub(crate) forward_agent: bool,
     /// The private key of an authority for user certificates, given like `privateKey`: for each
     /// connection the gateway makes a key and certifies it for the user (principal). The host must
     /// trust the authority (`TrustedUserCAKeys` of sshd).
@@ -84,6 +86,7 @@ impl Default for SshProxy {
             password_file: None,
             private_key: None,
             agent: None,
+            forward_agent: false,
             user_ca_key: None,
             certificate_lifetime: At::unplaced(Span::from_secs(120)),
             allowed_host_key_fingerprints: Vec::new(),

@@ -44,8 +44,8 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
             "3:5: `audit.intercept.stdin`: unknown value `echo`; did you mean `echoed`?",
         ),
         (
-            "backend: docker\n",
-            "1:10: `backend`: unknown value `docker`; known here: local, sshproxy",
+            "backend: container\n",
+            "1:10: `backend`: unknown value `container`; known here: local, sshproxy, docker, kubernetes",
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");
@@ -121,7 +121,7 @@ fn a_value_of_another_kind_is_named_with_what_is_wanted() {
         ),
         (
             "backend: [local]",
-            "1:10: `backend`: a list stands here where one of local, sshproxy is wanted",
+            "1:10: `backend`: a list stands here where one of local, sshproxy, docker, kubernetes is wanted",
         ),
         (
             "audit: {s3: logs}",

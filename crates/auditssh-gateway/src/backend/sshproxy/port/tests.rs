@@ -2,7 +2,11 @@ use super::*;
 use tokio::io::AsyncReadExt;
 
 fn port(limit: usize) -> Arc<Port> {
-    Arc::new(Port::new(limit, CancellationToken::new()))
+    Arc::new(Port::new(
+        limit,
+        Shared::new(usize::MAX),
+        CancellationToken::new(),
+    ))
 }
 
 async fn pending(future: impl Future) -> bool {
@@ -54,7 +58,7 @@ async fn nothing_waits_for_a_session_or_a_connection_that_is_gone() {
     abandoned.put(Stream::Stdout, b"3").await;
 
     let over = CancellationToken::new();
-    let cut = Port::new(1, over.clone());
+    let cut = Port::new(1, Shared::new(usize::MAX), over.clone());
     cut.put(Stream::Stdout, b"12").await;
     over.cancel();
     cut.put(Stream::Stdout, b"3").await;

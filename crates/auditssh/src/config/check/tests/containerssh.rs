@@ -7,8 +7,6 @@ use crate::config::Config;
 /// Nothing is said.
 const HONOURED: &str = "";
 
-const NO_FORWARDING: &str = "forwarding is not in this version; write `disable`";
-
 /// What may stand there, and what is said of it.
 const KEYS: &[(&str, &str)] = &[
     ("ssh: {listen: '0.0.0.0:2222'}", HONOURED),
@@ -113,6 +111,75 @@ const KEYS: &[(&str, &str)] = &[
              uploadPartSize: 5242880, parallelUploads: 20, metadata: {username: true, ip: true}}}",
         HONOURED,
     ),
+    ("backend: docker", HONOURED),
+    (
+        "backend: dockerrun",
+        "unknown value `dockerrun`; write `docker`",
+    ),
+    (
+        "dockerrun: {host: 'tcp://127.0.0.1:2375', config: {container: {image: a}}}",
+        "unknown key `dockerrun`: write `backend: docker` and",
+    ),
+    (
+        "{backend: docker, docker: {connection: {host: 'tcp://127.0.0.1:2375', cacert: '', cert: '', key: ''}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {connection: {host: 'npipe:////./pipe/docker_engine'}}}",
+        "`docker.connection.host`: an engine is reached by",
+    ),
+    (
+        "{backend: docker, docker: {execution: {container: {image: a, hostname: b, domainname: c, user: root, \
+             attachstdin: false, tty: false, env: ['A=b'], healthcheck: {test: [NONE], interval: 1000000000}, \
+             volumes: {/data: {}}, workingdir: /home, entrypoint: [], labels: {a.b: c}, stopsignal: TERM, \
+             stoptimeout: 60, shell: [/bin/sh, -c]}}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {execution: {host: {binds: ['/a:/b'], networkmode: host, portbindings: \
+             {80/tcp: [{hostip: 127.0.0.1, hostport: '80'}]}, restartpolicy: {name: no}, autoremove: true, \
+             volumesfrom: [c], capadd: [SYS_TIME], capdrop: [NET_RAW], dns: [192.0.2.1], extrahosts: ['a:192.0.2.1'], \
+             privileged: false, readonlyrootfs: true, securityopt: ['no-new-privileges'], tmpfs: {/tmp: 'size=1m'}, \
+             shmsize: 1048576, runtime: runc, mounts: [{type: tmpfs, target: /t}], \
+             resources: {memory: 1048576, nanocpus: 1000, pidslimit: 100, ulimits: [{name: nofile, hard: 1, soft: 1}]}}}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {execution: {network: {endpointsconfig: {net: {aliases: [a], ipamconfig: \
+             {ipv4address: 192.0.2.9}}}}, platform: {os: linux, architecture: amd64}, containername: one}}}",
+        HONOURED,
+    ),
+    (
+        "{backend: docker, docker: {execution: {mode: session, idleCommand: [/bin/sh], shellCommand: [/bin/bash], \
+             agentPath: /usr/bin/containerssh-agent, disableAgent: false, subsystems: {sftp: /usr/bin/sftp-server}, \
+             imagePullPolicy: Always, exposeAuthMetadataAsEnv: true, \
+             auth: {username: a, password: b, serveraddress: c}}}}",
+        HONOURED,
+    ),
+    (
+        "docker: {timeouts: {containerStart: 60s, containerStop: 60s, commandStart: 60s, signal: 60s, window: 60s, http: 15s}}",
+        HONOURED,
+    ),
+    (
+        "docker: {execution: {mode: persistent}}",
+        "unknown value `persistent`",
+    ),
+    (
+        "docker: {execution: {auth: {auth: abc}}}",
+        "unknown key `docker.execution.auth.auth`: write `username` and `password`",
+    ),
+    (
+        "docker: {execution: {host: {bind: ['/a:/b']}}}",
+        "`docker.execution.host`: `host.bind`: the engine's API has no such key",
+    ),
+    (
+        "docker: {execution: {container: {hostname: a}}}",
+        "names no image",
+    ),
+    (
+        "docker: {execution: {mode: session, host: {restartpolicy: {name: always}}}}",
+        "remove the policy",
+    ),
     ("geoip: {provider: dummy}", HONOURED),
     (
         "geoip: {maxmind-geoip2-file: /var/lib/GeoIP/GeoIP2-Country.mmdb}",
@@ -153,12 +220,13 @@ const KEYS: &[(&str, &str)] = &[
         HONOURED,
     ),
     (
-        "security: {forwarding: {forwardingMode: enable}}",
-        NO_FORWARDING,
+        "security: {forwarding: {forwardingMode: enable, reverseForwardingMode: filter, \
+             socketForwardingMode: '', socketListenMode: enable}}",
+        HONOURED,
     ),
     (
-        "security: {forwarding: {x11ForwardingMode: enable}}",
-        NO_FORWARDING,
+        "security: {forwarding: {x11ForwardingMode: allow}}",
+        "unknown value `allow`; write `enable`",
     ),
 ];
 
@@ -222,6 +290,41 @@ audit:
       ip: false
 ",
         "audit:\n  format: audit\n  type: file\n  file:\n    directory: /var/log/audit\n",
+        "\
+ssh:
+  hostkeys:
+    - /etc/containerssh/ssh_host_rsa_key
+backend: docker
+docker:
+  connection:
+    host: unix:///var/run/docker.sock
+  execution:
+    imagePullPolicy: IfNotPresent
+    mode: connection
+    container:
+      image: containerssh/containerssh-guest-image
+      hostname: shell
+      user: ubuntu
+      env:
+        - TEAM=blue
+      labels:
+        com.example.team: blue
+    host:
+      autoremove: true
+      binds:
+        - /srv/share:/mnt/share:ro
+      networkmode: none
+      resources:
+        memory: 536870912
+    idleCommand: [/usr/bin/containerssh-agent, wait-signal, --signal, INT, --signal, TERM]
+    shellCommand: [/bin/bash]
+    agentPath: /usr/bin/containerssh-agent
+    subsystems:
+      sftp: /usr/lib/openssh/sftp-server
+  timeouts:
+    containerStart: 60s
+    http: 15s
+",
     ] {
         assert_eq!(said(text), HONOURED, "{text}");
     }

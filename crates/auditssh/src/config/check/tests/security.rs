@@ -1,5 +1,5 @@
 use super::{faults, loaded, warnings};
-use auditssh_gateway::security::{Filter, Mode, Security};
+use auditssh_gateway::security::{Filter, Forwarding, GatewayPorts, Mode, Security};
 
 fn security(text: &str) -> Security {
     loaded(text).config.security
@@ -35,6 +35,7 @@ security:
         deny: texts(deny),
     };
     let expected = Security {
+        forwarding: Forwarding::default(),
         force_command: Some("/run/this/command".to_owned()),
         max_sessions: Some(10),
         env: filter(Mode::Filter, &["LANG"], &["LD_PRELOAD"]),
@@ -158,22 +159,42 @@ fn arguments_of_internal_sftp_are_for_programs_on_the_machine_itself() {
 }
 
 #[test]
-fn forwarding_is_said_not_to_be_there() {
-    for key in [
-        "reverseForwardingMode",
-        "forwardingMode",
-        "socketForwardingMode",
-        "socketListenMode",
-        "x11ForwardingMode",
+fn forwarding_has_the_modes_of_containerssh_and_lists() {
+    let said = |text: &str| security(&format!("security:\n  {text}\n")).forwarding;
+    assert_eq!(said("defaultMode: enable"), Forwarding::default());
+    for (mode, default, expected) in [
+        ("enable", "disable", Mode::Enable),
+        ("filter", "enable", Mode::Filter),
+        ("disable", "enable", Mode::Disable),
+        ("\"\"", "enable", Mode::Enable),
+        ("\"\"", "filter", Mode::Filter),
     ] {
-        for mode in ["enable", "filter", "\"\""] {
-            let said = faults(&format!("security:\n  forwarding: {{{key}: {mode}}}\n")).join("\n");
-            let expected = format!(
-                "`security.forwarding.{key}`: forwarding is not in this version; write `disable`"
-            );
-            assert!(said.ends_with(&expected), "{said}");
-        }
+        let text = format!("defaultMode: {default}\n  forwarding: {{x11ForwardingMode: {mode}}}");
+        assert_eq!(said(&text).x11, expected, "{text}");
     }
+    let listed = said(
+        "forwarding: {forwardingMode: filter, permitOpen: ['db:5432', '*:443'], \
+         reverseForwardingMode: filter, permitListen: ['8080'], gatewayPorts: clientspecified}",
+    );
+    assert_eq!(
+        (listed.open.permit.len(), listed.listen.permit.len()),
+        (2, 1)
+    );
+    assert_eq!(listed.gateway_ports, GatewayPorts::ClientSpecified);
+}
+
+#[test]
+fn a_list_of_places_without_its_mode_is_no_list() {
+    let forwarding = |text: &str| format!("security: {{forwarding: {{{text}}}}}");
+    let said = faults(&forwarding("forwardingMode: enable, permitOpen: ['db:1']")).join("\n");
+    assert!(
+        said.contains("counts with `forwardingMode: filter` only"),
+        "{said}"
+    );
+    let said = warnings(&forwarding("permitListen: ['1']"));
+    assert!(said.contains("nothing is allowed"), "{said}");
+    let said = faults(&forwarding("forwardingMode: filter, permitOpen: [db]")).join("\n");
+    assert!(said.contains("`host:port` is meant"), "{said}");
 }
 
 #[test]

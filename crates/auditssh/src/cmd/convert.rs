@@ -1,0 +1,144 @@
+//! `auditssh convert`.
+
+mod gzip;
+mod output;
+mod programs;
+mod whole;
+
+use super::decode::filter;
+use super::log;
+use anyhow::{Context as _, bail, ensure};
+use auditssh_log::codec::Format as Binary;
+use auditssh_view::cast::{Style, Version};
+use output::Target;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const AFTER_HELP: &str = "\
+Formats of one program, that is of one channel:
+  asciicast-v2  for `asciinema play` and asciinema-player; .cast
+  asciicast-v3  the same, with the exit status; asciinema from 3.0 on
+  text          what stood on the screen, with what scrolled off it; .txt
+  html          the same with colours, as a page without scripts; .html
+Formats of a whole log:
+  json          JSON lines, as `auditssh decode` prints them (docs/json.md); .json, .jsonl
+  audit         the log as a stock ContainerSSH writes it (`format: audit`), without a seal; .audit
+  binary        the same in format version 2 (`format: binary`); .binary
+
+A log in JSON lines is read as well as one of either version.
+
+Exit status:
+  0  everything was converted
+  1  wrong usage, nothing was found to convert, or a file could not be read or written
+  2  the log is cut or damaged; what precedes that was converted";
+
+/// Convert a log into a cast, text, a web page, JSON or another version of the format
+///
+/// Of a log in which one program ran, that one is taken; of several name one with --channel, or a
+/// directory with --output, which gets a file for each: CONNECTION.CHANNEL.cast, for example. SFTP
+/// and forwarded connections are not for a terminal: see `auditssh files` and `auditssh decode`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    log: log::Which,
+    /// The format; left out, it is told from the name of the output
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<Format>,
+    /// Only this channel: its number, as `channelId` in JSON or #0 in text; may be given several
+    /// times
+    #[arg(long, value_name = "N", value_parser = filter::channel)]
+    channel: Vec<u64>,
+    /// Write to this file rather than to standard output, or into this directory
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace files that are there already
+    #[arg(long)]
+    force: bool,
+    /// Leave out of casts what was typed
+    #[arg(long)]
+    no_input: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "kebab-case")]
+enum Format {
+    #[value(name = "asciicast-v2", alias = "asciicast", alias = "cast")]
+    Cast2,
+    #[value(name = "asciicast-v3")]
+    Cast3,
+    #[value(alias = "txt", alias = "plain")]
+    Text,
+    Html,
+    #[value(alias = "jsonl")]
+    Json,
+    Audit,
+    Binary,
+}
+
+impl Format {
+    /// The format that the name of a file asks for.
+    fn of(path: &Path) -> Option<Self> {
+        Some(match path.extension()?.to_str()? {
+            "cast" => Self::Cast2,
+            "txt" => Self::Text,
+            "html" | "htm" => Self::Html,
+            "json" | "jsonl" => Self::Json,
+            "audit" => Self::Audit,
+            "binary" => Self::Binary,
+            _ => return None,
+        })
+    }
+
+    /// How the name of a file ends.
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Cast2 | Self::Cast3 => "cast",
+            Self::Text => "txt",
+            Self::Html => "html",
+            Self::Json => "jsonl",
+            Self::Audit => "audit",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let format = args.to.or_else(|| Format::of(args.output.as_deref()?));
+    let format = format.context("name a format: --to asciicast-v2, say; --help lists them")?;
+    let target = Target::of(args.output.as_deref(), args.force, &args.log.path())?;
+    let view = |version| {
+        programs::View::Cast(Style {
+            version,
+            input: !args.no_input,
+        })
+    };
+    let view = match format {
+        Format::Cast2 => view(Version::Two),
+        Format::Cast3 => view(Version::Three),
+        Format::Text => programs::View::Text,
+        Format::Html => programs::View::Html,
+        Format::Json => return whole::json(args, &target),
+        Format::Audit => return whole::binary(args, &target, Binary::Audit),
+        Format::Binary => return whole::binary(args, &target, Binary::Binary),
+    };
+    ensure!(
+        args.channel.len() < 2 || matches!(target, Target::Directory { .. }),
+        "for several channels name a directory with --output: each gets a file of its own"
+    );
+    let mut programs = programs::Programs::new(view, target, &args.channel, format.extension());
+    let read = args.log.open()?.read(|message| programs.push(message))?;
+    let found = programs.finish()?;
+    read.tell()?;
+    if found.written == 0 && read.error.is_none() {
+        bail!(
+            "{}: {}",
+            args.log.path().display(),
+            found.nothing(&args.channel)
+        );
+    }
+    if let Some(left_out) = found.left_out() {
+        bail!("{}: {left_out}", args.log.path().display());
+    }
+    Ok(ExitCode::from(read.code))
+}

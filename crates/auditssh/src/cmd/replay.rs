@@ -1,0 +1,135 @@
+//! `auditssh replay`.
+
+mod frame;
+mod keys;
+mod overview;
+mod player;
+mod raw;
+mod recording;
+mod terminal;
+mod time;
+
+use super::decode::filter;
+use super::log;
+use anyhow::{Context as _, bail, ensure};
+use auditssh_view::Visible;
+use overview::{Overview, Program};
+use player::{Pace, Player};
+use recording::Recording;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use terminal::Terminal;
+
+const AFTER_HELP: &str = "\
+Keys:
+  space            pause, and go on
+  .                the next output, while paused
+  ← →  or  h l     back and forth by 5 seconds
+  PgUp PgDn        back and forth by a minute
+  Home, 0 to 9     to the beginning; to so many tenths of it
+  n p              to the next command, to the one before
+  + -              twice as fast, half as fast
+  q                end
+
+A command is where the return key was pressed or, if input is not in the log, where the shell marks
+one (OSC 133).
+
+Exit status:
+  0  the replay was ended
+  1  wrong usage, the log could not be opened or read, or there is no terminal
+  2  the log is cut or damaged; what precedes that was shown";
+
+/// Play a recorded program in the terminal
+///
+/// The recording is shown through a terminal of its own, so that nothing in it reaches yours: no
+/// title, no clipboard, no link, no question that your terminal would answer. Of several programs
+/// one is chosen from a list, or with --channel.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    log: log::Which,
+    /// The channel: its number, as `channelId` in JSON or #0 in text
+    #[arg(long, value_name = "N", value_parser = filter::channel)]
+    channel: Option<u64>,
+    /// How many times as fast as it was
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = time::speed)]
+    speed: f64,
+    /// The longest pause between two outputs: 2, 1.5s, 1m
+    #[arg(long, value_name = "TIME", value_parser = time::duration)]
+    idle_limit: Option<u64>,
+    /// Where to begin: 12:34, 1:02:03, 90, 90s
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time::position)]
+    at: u64,
+    /// Write the output to your terminal exactly as it was, control sequences included
+    ///
+    /// Only for recordings that you trust: they can control your terminal. Keys are space, `.`, `+`,
+    /// `-` and q.
+    #[arg(long)]
+    raw: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    ensure!(
+        io::stdout().is_terminal(),
+        "a replay needs a terminal; `auditssh convert --to text` writes what stood on the screen"
+    );
+    let recording = Recording::new(&args.log)?;
+    let overview = Overview::of(&recording)?;
+    let program = match args.channel {
+        Some(channel) => overview.on(channel).with_context(|| {
+            format!("no program ran on channel #{channel}; without --channel they are listed")
+        })?,
+        None => choose(&overview.programs)?,
+    };
+    let pace = Pace {
+        speed: args.speed,
+        idle_limit: args.idle_limit,
+    };
+    // Signals are held back before there is another thread, and the terminal is given back last.
+    let mut terminal = Terminal::open(!args.raw)?;
+    let ended = if args.raw {
+        raw::play(&recording, program, pace, args.at, &mut terminal)
+    } else {
+        Player::new(&recording, program, pace)?.play(args.at, &mut terminal)
+    };
+    terminal.restore();
+    if let Some(signal) = ended? {
+        return Ok(ExitCode::from(128_u8.saturating_add(signal)));
+    }
+    overview.read.tell()?;
+    Ok(ExitCode::from(overview.read.code))
+}
+
+/// Asks which program is meant, if there are several.
+fn choose(programs: &[Program]) -> anyhow::Result<&Program> {
+    match programs {
+        [] => bail!("no program ran that has a screen; `auditssh show` tells what happened"),
+        [one] => return Ok(one),
+        _ => {}
+    }
+    let mut out = io::stdout().lock();
+    for (number, program) in (1..).zip(programs) {
+        let what = program.what.to_string();
+        let line = Visible(what.as_bytes()).to_string();
+        let length = time::shown(program.length);
+        writeln!(
+            out,
+            "{number:>4}  #{:<4} {length:>9}  {line}",
+            program.channel
+        )?;
+    }
+    let tty = std::fs::File::open("/dev/tty").context("there is no terminal to ask")?;
+    let mut lines = BufReader::new(tty);
+    loop {
+        write!(out, "Which one? [1-{}] ", programs.len())?;
+        out.flush()?;
+        let mut line = String::new();
+        let length = io::Read::take(&mut lines, 64).read_line(&mut line)?;
+        ensure!(length > 0, "none was chosen");
+        let number = line.trim().parse::<usize>().ok();
+        if let Some(program) = number.and_then(|number| programs.get(number.checked_sub(1)?)) {
+            return Ok(program);
+        }
+    }
+}
