@@ -12,6 +12,7 @@ import pytest
 
 from harness import keys
 from harness.certificates import Authority
+from harness.docker import LARGE
 from harness.log import CHANNEL_FAILED, DISCONNECT, EXEC, HANDSHAKE_FAILED, HANDSHAKE_OK
 from harness.master import shared
 from harness.wait import until
@@ -101,6 +102,42 @@ def test_each_connection_goes_where_its_answer_leads(make_asking, make_fake, web
         assert server.run("hello").stdout == b"hello from the fake\n"
         assert server.run("hello", *login, user="bob", key=False).stdout == b"the other one\n"
     assert (len(one.connections), len(other.connections)) == (2, 2)
+
+
+def test_a_container_for_whom_the_answer_says_so(make_asking, dockerd, webhook):
+    server = make_asking().start()
+    blocks = ({"container": {"image": LARGE, "env": [f"WHO={who}"]}} for who in ("one", "two"))
+    answers = [{"backend": "docker", "docker": dockerd.settings(**block)} for block in blocks]
+    webhook.replies(sets(answers[0]), sets(answers[1]), sets(), sets(answers[0]))
+    inside = "echo $WHO; [ ! -e /.dockerenv ] || echo in a container"
+    with shared(server) as one:
+        assert one.run(inside).stdout == b"one\nin a container\n"
+        assert server.run(inside).stdout == b"two\nin a container\n"
+        assert server.run(inside).stdout == b"\n"
+        assert one.run(inside).stdout == b"one\nin a container\n", "nobody else removes it"
+    until(lambda: not dockerd.of(server), what="its containers are removed")
+    # What a killed run left is found where answers lead.
+    left = subprocess.Popen([*server.ssh(), "echo in; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert left.stdout.readline() == b"in\n" and len(dockerd.of(server)) == 1
+    server.kill()
+    left.communicate(timeout=30)
+    webhook.replies(sets(answers[1]))
+    server.start()
+    assert server.run(inside).stdout == b"two\nin a container\n"
+    until(lambda: not dockerd.of(server), what="what was left is removed")
+
+
+def test_forwarding_of_one_connection(make_asking, webhook):
+    server = make_asking().start()
+    webhook.replies(sets(), sets({"security": {"forwarding": {"forwardingMode": "enable"}}}))
+    through = [*server.ssh("-W", f"127.0.0.1:{server.port}")]
+
+    def reached() -> bytes:
+        return subprocess.run(through, input=b"", capture_output=True, timeout=60).stdout
+
+    assert reached() == b""
+    assert CHANNEL_FAILED in server.log().shape()
+    assert reached().startswith(b"SSH-2.0-")
 
 
 def test_what_is_left_out_is_that_of_the_file_and_zeros_are_left_out(make_asking, make_fake, webhook):

@@ -35,7 +35,7 @@ pub(crate) async fn idle(shared: &Arc<Shared>, login: &Login) -> Result<Arc<Cont
         tty: Some(false),
         open_stdin: Some(false),
         attach_stdin: Some(false),
-        ..body(shared, login, &BTreeMap::new())?
+        ..body(shared, login, &BTreeMap::new())
     };
     let container = make(shared, login, body).await?;
     container.start().await?;
@@ -58,7 +58,7 @@ pub(crate) async fn of_session(
         attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        ..body(shared, login, variables)?
+        ..body(shared, login, variables)
     };
     // Else the engine would keep all output on its disk.
     if let Some(host) = &mut body.host_config {
@@ -75,7 +75,7 @@ fn body(
     shared: &Shared,
     login: &Login,
     variables: &BTreeMap<String, String>,
-) -> Result<ContainerCreateBody, Refused> {
+) -> ContainerCreateBody {
     let identity = &login.identity;
     let mut body = shared.settings.launch.body.clone();
     let instance = &login.instance;
@@ -103,7 +103,7 @@ fn body(
     if let Some(host) = &mut body.host_config {
         host.auto_remove = Some(false);
     }
-    Ok(body)
+    body
 }
 
 /// Variables as the engine takes them.
