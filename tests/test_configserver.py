@@ -109,7 +109,7 @@ def test_a_container_for_whom_the_answer_says_so(make_asking, dockerd, webhook):
     blocks = ({"container": {"image": LARGE, "env": [f"WHO={who}"]}} for who in ("one", "two"))
     answers = [{"backend": "docker", "docker": dockerd.settings(**block)} for block in blocks]
     webhook.replies(sets(answers[0]), sets(answers[1]), sets(), sets(answers[0]))
-    inside = "echo $WHO; [ ! -e /.dockerenv ] || echo in a container"
+    inside = f"echo $WHO; [ -e {server.directory} ] || echo in a container"
     with shared(server) as one:
         assert one.run(inside).stdout == b"one\nin a container\n"
         assert server.run(inside).stdout == b"two\nin a container\n"

@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn only_what_a_terminal_may_show_is_shown() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let text = instruction(&device("https://x.example.com/device", "ABCD-1234"), minute);
         assert!(text.unwrap().contains("ABCD-1234"));
         for (page, code) in [
