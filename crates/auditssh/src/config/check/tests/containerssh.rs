@@ -7,7 +7,6 @@ use crate::config::Config;
 /// Nothing is said.
 const HONOURED: &str = "";
 
-
 /// What may stand there, and what is said of it.
 const KEYS: &[(&str, &str)] = &[
     ("ssh: {listen: '0.0.0.0:2222'}", HONOURED),
