@@ -422,7 +422,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "backend: {local: {}}",
-        "1:10: `backend`: a map stands here where one of local, sshproxy is wanted",
+        "1:10: `backend`: a map stands here where one of local, sshproxy, docker, kubernetes is wanted",
     ),
     (
         "local: {subsystems: [sftp]}",

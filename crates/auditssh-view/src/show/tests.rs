@@ -145,7 +145,7 @@ Channel #1
   closed       1970-01-01 00:00:07.000Z
 
 Channel #2
-  purpose      channel to db:5432
+  purpose      channel to db:5432 for [::1]:1
   began        1970-01-01 00:00:08.000Z
   bytes        0 in, 0 out, 0 err
   closed       not in the log
@@ -154,7 +154,7 @@ Logins
   1970-01-01 00:00:01.000Z  -    key for alice accepted
 
 Forwarding
-  1970-01-01 00:00:08.000Z  #2   channel to db:5432
+  1970-01-01 00:00:08.000Z  #2   channel to db:5432 for [::1]:1
 
 Files (1 up, 3 bytes; 0 down, 0 bytes)
   1970-01-01 00:00:06.000Z  #1   scp upload /tmp/f, 3 bytes; sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad

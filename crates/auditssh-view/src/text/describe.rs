@@ -251,5 +251,10 @@ fn show(text: &Text) -> Visible<'_> {
 }
 
 fn place(host: &Text, port: u64) -> String {
-    format!("{}:{port}", show(host))
+    let host = show(host).to_string();
+    match host.contains(':') {
+        // An IPv6 address.
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
 }
