@@ -1,5 +1,6 @@
 //! A block that is passed on as it is written.
 
+use super::secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -58,6 +59,9 @@ impl<'de> Deserialize<'de> for Passed {
 
 impl Serialize for Passed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if secret::is_exposed() {
+            return self.0.serialize(serializer);
+        }
         self.shown().serialize(serializer)
     }
 }

@@ -1,5 +1,6 @@
 //! The specification of a pod, which is Kubernetes' own.
 
+use super::secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -52,6 +53,9 @@ impl<'de> Deserialize<'de> for PodSpec {
 
 impl Serialize for PodSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if secret::is_exposed() {
+            return self.0.serialize(serializer);
+        }
         self.shown().serialize(serializer)
     }
 }

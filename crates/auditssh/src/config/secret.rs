@@ -35,13 +35,18 @@ impl<'de> Deserialize<'de> for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = if EXPOSED.get() { &*self.0 } else { HIDDEN };
+        let text = if is_exposed() { &*self.0 } else { HIDDEN };
         serializer.serialize_str(text)
     }
 }
 
 thread_local! {
     static EXPOSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether secrets are serialized as they are, see [`exposed`].
+pub(crate) fn is_exposed() -> bool {
+    EXPOSED.get()
 }
 
 /// Runs what serializes secrets as they are, on this thread and until it returns: to read them

@@ -76,6 +76,7 @@ impl Base {
     pub(crate) fn lay(&self, config: &Map<String, Value>) -> Result<Own, String> {
         refuse(config)?;
         let mut blocks = self.blocks().map_err(|error| error.to_string())?;
+        respell(&mut blocks, config);
         merge(&mut blocks, config);
         let text = serde_json::to_string(&blocks).map(Zeroizing::new);
         let text = text.map_err(|error| error.to_string())?;
@@ -144,6 +145,31 @@ fn refuse(config: &Map<String, Value>) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// Keys that an engine understands in any letters are one key, however file and answer spell them.
+fn respell(below: &mut Map<String, Value>, above: &Map<String, Value>) {
+    let execution = |map: &Map<String, Value>| Some(map.get("docker")?.get("execution")?.clone());
+    let Some(answer) = execution(above) else {
+        return;
+    };
+    let docker = below.get_mut("docker");
+    let Some(execution) = docker.and_then(|docker| docker.get_mut("execution")) else {
+        return;
+    };
+    for block in ["container", "host", "network", "platform"] {
+        let answer = answer.get(block).and_then(Value::as_object);
+        let file = execution.get_mut(block).and_then(Value::as_object_mut);
+        let (Some(answer), Some(file)) = (answer, file) else {
+            continue;
+        };
+        let taken = std::mem::take(file);
+        file.extend(taken.into_iter().map(|(key, value)| {
+            let same = |name: &&String| name.eq_ignore_ascii_case(&key);
+            let name = answer.keys().find(same).cloned();
+            (name.unwrap_or(key), value)
+        }));
+    }
 }
 
 /// Maps are joined; anything else takes the place of what was there.

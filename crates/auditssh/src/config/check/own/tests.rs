@@ -96,3 +96,35 @@ fn the_backend_stays_that_of_the_start() {
     assert_eq!(blocks["sshproxy"]["server"], "a.example.com");
     assert_eq!(blocks["security"]["forceCommand"], "/bin/false");
 }
+
+#[test]
+fn containers_and_pods_of_an_answer_have_what_the_file_says_of_them() {
+    let file = "\
+docker: {execution: {container: {image: a, env: [TOKEN=hunter2]}}}
+kubernetes: {pod: {spec: {containers: [{name: a, image: b, env: [{name: T, value: hunter2}]}]}}}
+";
+    let base = Base::new(&parse::<Raw>(file).unwrap().0).unwrap();
+    let blocks = serde_json::to_string(&base.blocks().unwrap()).unwrap();
+    assert_eq!(
+        blocks.matches("hunter2").count(),
+        2,
+        "they are secrets, but whole"
+    );
+    let answer =
+        json!({"backend": "docker", "docker": {"execution": {"container": {"Image": "c"}}}});
+    let own = base.lay(answer.as_object().unwrap()).unwrap();
+    let Some(Backend::Docker(settings)) = own.backend else {
+        panic!("another backend");
+    };
+    assert!(format!("{:?}", settings.launch).contains("\"c\""));
+}
+
+#[test]
+fn what_the_backend_of_an_answer_can_not_forward_is_refused() {
+    let mut answer =
+        json!({"backend": "docker", "security": {"forwarding": {"forwardingMode": "enable"}}});
+    let said = refused(&answer);
+    assert!(said.contains("this backend forwards nothing"), "{said}");
+    answer["backend"] = "sshproxy".into();
+    assert!(laid(&answer).is_ok());
+}
