@@ -252,9 +252,10 @@ fn show(text: &Text) -> Visible<'_> {
 
 fn place(host: &Text, port: u64) -> String {
     let host = show(host).to_string();
-    match host.contains(':') {
-        // An IPv6 address.
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
+    // An IPv6 address has colons of its own.
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
