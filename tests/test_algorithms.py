@@ -4,7 +4,7 @@ import json
 import signal
 
 from harness import keys, program
-from harness.log import HANDSHAKE_OK
+from harness.log import HANDSHAKE_FAILED, HANDSHAKE_OK
 from harness.wait import until
 
 CHOSEN = {
@@ -16,8 +16,8 @@ LISTED = [
     "Ciphers=aes128-gcm@openssh.com", "KexAlgorithms=ecdh-sha2-nistp256", "MACs=hmac-sha2-256-etm@openssh.com",
 ]
 MISSING = [
-    ("Ciphers=aes256-gcm@openssh.com", "cipher"), ("KexAlgorithms=diffie-hellman-group16-sha512", "key exchange"),
-    ("MACs=hmac-sha2-512", "MAC"), ("HostKeyAlgorithms=ecdsa-sha2-nistp256", "host key type"),
+    ("Ciphers=aes256-gcm@openssh.com", "Cipher"), ("KexAlgorithms=diffie-hellman-group16-sha512", "Kex"),
+    ("MACs=hmac-sha2-512", "Mac"), ("HostKeyAlgorithms=ecdsa-sha2-nistp256", "Key"),
 ]  # fmt: skip
 
 
@@ -39,8 +39,9 @@ def test_what_is_listed_is_spoken_and_nothing_else(make_server, tmp_path):
         assert algorithm.partition("=")[2] in str(server.log().only(HANDSHAKE_OK).payload)
     for algorithm, what in MISSING:
         done = server.run("true", *options(algorithm))
-        assert done.returncode == 255 and f"no matching {what} found" in done.stderr.decode(), done.stderr
-    server.logs(len(MISSING))
+        # Whoever finds out first hangs up: only the log tells it in any case.
+        assert done.returncode == 255
+        assert server.log().only(HANDSHAKE_FAILED)["reason"].startswith(f"No common {what} algorithm")
 
 
 def test_a_user_may_sign_by_what_no_host_key_is_of(make_server, tmp_path):
