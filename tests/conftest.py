@@ -1,6 +1,7 @@
 """Fixtures that every end-to-end test may use."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from harness.kubernetes import Cluster  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
 from harness.upstream import Dropbear, Fake, OpenSsh  # noqa: E402
 from harness.webhook import Webhook  # noqa: E402
+
+
+# Run in the background of a script, tests would hand on that interrupts are ignored, to what they start.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
