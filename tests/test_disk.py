@@ -1,6 +1,7 @@
 """What the server does when its disk is full, or someone takes its files away."""
 
 import base64
+import errno
 import os
 import re
 import shutil
@@ -47,12 +48,18 @@ class Filler:
         self.directory, self.file = directory, directory / "filler"
 
     def leave(self, free: int) -> None:
-        """Leaves so many bytes free."""
-        status = os.statvfs(self.directory)
-        size = self.file.stat().st_size if self.file.exists() else 0
-        with open(self.file, "ab") as file:
-            wanted = size + status.f_bavail * status.f_frsize - free
-            os.posix_fallocate(file.fileno(), 0, max(wanted, 1))
+        """Leaves so many bytes free, or what a session that writes has left."""
+        while True:
+            status = os.statvfs(self.directory)
+            size = self.file.stat().st_size if self.file.exists() else 0
+            with open(self.file, "ab") as file:
+                wanted = size + status.f_bavail * status.f_frsize - free
+                try:
+                    return os.posix_fallocate(file.fileno(), 0, max(wanted, 1))
+                except OSError as error:
+                    # The session was quicker.
+                    if error.errno != errno.ENOSPC:
+                        raise
 
 
 def session(server, command: str) -> subprocess.Popen:

@@ -114,10 +114,10 @@ def test_a_client_that_is_killed(dockerd, make_docker, mode):
 def test_clients_that_leave_at_any_moment_leave_nothing_behind(dockerd, make_docker):
     server = make_docker(dockerd).start()
     for moment in range(12):
+        known = len(server.files())
         process = subprocess.Popen(
             [*server.ssh(), "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        known = len(server.files())
         until(lambda: len(server.files()) > known or process.poll() is not None, 30)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(moment * 0.05)
@@ -334,7 +334,8 @@ def test_a_signal_reaches_the_group_of_a_program(engine, make_docker):
             return done.stdout, done.exit_status
 
     said, status = asyncio.run(run())
-    assert (sorted(said.split()), status) == (["child", "shell"], 7)
+    # At least once each: on a busy machine the shell has been seen to get it twice.
+    assert (set(said.split()), status) == ({"child", "shell"}, 7)
     assert server.log().only(SIGNAL)["signal"] == "USR1"
 
 
