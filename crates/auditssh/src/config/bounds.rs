@@ -47,6 +47,8 @@ pub(crate) const MAX_SESSIONS: Bounds<i64> = Bounds::new(-1, 1_000_000);
 pub(crate) const SESSION_CHANNELS: Bounds<usize> = Bounds::new(1, 1000);
 pub(crate) const CHANNELS: Bounds<u64> = Bounds::new(1, 1_000_000_000);
 pub(crate) const FORWARDED_CHANNELS: Bounds<usize> = Bounds::new(1, 100_000);
+/// `spec.containers` of a pod.
+pub(crate) const CONSOLE_CONTAINER: Bounds<usize> = Bounds::new(0, 1000);
 pub(crate) const LISTENERS: Bounds<usize> = Bounds::new(1, 10_000);
 pub(crate) const ENVIRONMENT_VARIABLES: Bounds<usize> = Bounds::new(0, 10_000);
 pub(crate) const ENVIRONMENT_BYTES: Bounds<Size> = Bounds::new(Size::bytes(0), Size::mebibytes(1));

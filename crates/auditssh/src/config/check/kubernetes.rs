@@ -30,6 +30,10 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<Settings> {
     );
     let qps = report.within(&block.connection.qps, bounds::REQUESTS);
     let burst = report.within(&block.connection.burst, bounds::REQUESTS);
+    report.within(
+        &block.pod.console_container_number,
+        bounds::CONSOLE_CONTAINER,
+    );
     if !is_backend {
         return None;
     }

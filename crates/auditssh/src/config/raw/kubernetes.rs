@@ -107,6 +107,7 @@ pub(crate) struct Pod {
     /// `automountServiceAccountToken: false`. `config check` does not show values of variables.
     pub(crate) spec: At<PodSpec>,
     /// In which of `spec.containers` programs run, counted from 0.
+    #[schemars(transform = bounds::CONSOLE_CONTAINER.told())]
     pub(crate) console_container_number: At<usize>,
     /// What keeps that container alive until programs run in it. Without the key, a loop of `/bin/sh`,
     /// or the agent if `agentPath` is given; if empty, what `spec` or the image says.
