@@ -204,6 +204,7 @@ def test_a_receiver_that_takes_nothing_stalls_nobody_else(gateway):
             stalled.close()
 
 
+@pytest.mark.parametrize("gateway", ["local"], indirect=True)  # by `sshproxy` it may: docs/forwarding.md
 def test_a_receiver_in_the_client_that_takes_nothing_stalls_nobody_else(gateway):
     server = gateway.start()
     data = bytes(40 * MIB)
