@@ -375,7 +375,7 @@ impl Log {
 }
 
 /// What may still be recorded when the log has failed: how the session ends.
-fn closes(event: &Event) -> bool {
+pub(crate) fn closes(event: &Event) -> bool {
     matches!(
         event,
         Event::Disconnect

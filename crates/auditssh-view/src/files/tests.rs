@@ -1,3 +1,5 @@
+mod live;
+
 use super::*;
 use auditssh_log::message::{Event, Exec, ExitStatus, Io, Subsystem};
 use proptest::prelude::*;
@@ -87,7 +89,7 @@ fn lines(entries: &[Entry]) -> Vec<String> {
         };
         match &entry.action {
             Action::Transfer { content, .. } => {
-                let why = content.incomplete.unwrap_or("whole");
+                let why = content.incomplete.as_deref().unwrap_or("whole");
                 format!("{word} {path} {} {how}: {why}", content.bytes)
             }
             Action::Rename(to) | Action::Symlink(to) | Action::Link(to) => {

@@ -1,4 +1,4 @@
-use super::{At, Content, Data, Direction, Note, Shared, To};
+use super::{At, Content, Data, Direction, Shared, To, Told};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ impl Transfer {
             return;
         }
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        to(Note::Data(&Data {
+        to(Told::Data(&Data {
             transfer: self.number,
             direction: self.direction,
             path,
@@ -161,7 +161,7 @@ impl Transfer {
                 self.bytes
             },
             sha256,
-            incomplete: self.incomplete,
+            incomplete: self.incomplete.map(Into::into),
         }
     }
 }

@@ -1,5 +1,5 @@
 use crate::files::transfer::Transfer;
-use crate::files::{Action, At, Direction, Entry, Note, Outcome, Shared, To};
+use crate::files::{Action, At, Direction, Entry, Outcome, Shared, To, Told};
 use std::borrow::Cow;
 
 /// How a file was opened.
@@ -14,6 +14,17 @@ pub(super) struct Mode {
     pub(super) append: bool,
     /// Whether nothing is in it at first.
     pub(super) empty: bool,
+}
+
+impl Mode {
+    /// Which way its content goes, or the way that matters more.
+    pub(super) const fn direction(self) -> Direction {
+        if self.write {
+            Direction::Upload
+        } else {
+            Direction::Download
+        }
+    }
 }
 
 /// An open file.
@@ -127,12 +138,7 @@ pub(super) fn not_opened(
     shared: &mut Shared,
     to: &mut To<'_>,
 ) {
-    let direction = if mode.write {
-        Direction::Upload
-    } else {
-        Direction::Download
-    };
-    let mut transfer = Transfer::new(shared.next(), direction, begun);
+    let mut transfer = Transfer::new(shared.next(), mode.direction(), begun);
     transfer.spoil("nothing went through");
     tell(transfer, path, at, outcome, shared, to);
 }
@@ -146,7 +152,7 @@ fn tell(
     to: &mut To<'_>,
 ) {
     let (number, direction) = (transfer.number, transfer.direction);
-    to(Note::Entry(&Entry {
+    to(Told::Entry(&Entry {
         channel: at.channel,
         begun: transfer.begun.time,
         ended: at.time,
