@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 pub trait Tap: Send + std::fmt::Debug {
     /// Takes an event that is about to be recorded, with its time and its channel, and tells what
     /// is to be recorded besides. That stands before it in the log, and the event has its effect
-    /// only when both are recorded. It is told so often as bytes pass, and keeps them waiting: it
-    /// must be quick, wait for nothing, and hold a bounded amount.
+    /// only when both are recorded. It is asked as often as bytes pass, and keeps them waiting: it
+    /// must be quick, wait for nothing, and hold and tell a bounded amount.
     fn see(&mut self, message: &Message, to: &mut dyn FnMut(Entry));
 }
 
@@ -59,9 +59,10 @@ impl Tapped {
         mut put: impl FnMut(Entry) -> Result<Option<P>, RecordError>,
     ) -> Result<Option<P>, RecordError> {
         let mut state = lock(&self.state);
-        let (entry, told) = state.see(entry, &*self.clock);
+        let (mut entry, told) = state.see(entry, &*self.clock);
         let mut place = None;
-        for told in told {
+        for mut told in told {
+            told.follows = std::mem::replace(&mut entry.follows, true);
             match put(told) {
                 Ok(next) => place = next.or(place),
                 // How a session ends is recorded even then.
@@ -91,6 +92,7 @@ impl State {
             channel_id: message.channel_id,
             extra: message.extra,
             origin,
+            follows: false,
         };
         (entry, told)
     }

@@ -316,6 +316,12 @@ fn a_size_that_was_told_ends_a_download() {
     ];
     let (entries, _) = ledger(&sftp(), &parts, 2);
     assert_eq!(lines(&entries), ["download f 3 ok: whole"]);
+    // As lftp does, which has all of it and hangs up.
+    let (entries, _) = ledger(&sftp(), &parts[..8], 2);
+    assert_eq!(lines(&entries), ["download f 3 ok: whole"]);
+    let (entries, _) = ledger(&sftp(), &parts[..6], 2);
+    let expected = ["download f 0 unknown: it was not read to its end"];
+    assert_eq!(lines(&entries), expected);
 }
 
 #[test]

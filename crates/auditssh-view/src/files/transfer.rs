@@ -144,6 +144,11 @@ impl Transfer {
         self.next
     }
 
+    /// Whether all of it went through, so far as is known.
+    pub(super) fn is_whole(&self) -> bool {
+        self.incomplete.is_none() && self.held.is_empty()
+    }
+
     /// What is known at the end.
     pub(super) fn finish(mut self, shared: &mut Shared) -> Content {
         if !self.held.is_empty() {

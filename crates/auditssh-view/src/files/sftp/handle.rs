@@ -118,9 +118,15 @@ impl Handle {
             self.down.spoil("it was not read to its end");
         }
         let read = self.mode.read && (!self.mode.write || self.down.next() > 0);
-        for (transfer, happened) in [(self.up, self.mode.write), (self.down, read)] {
+        // Whoever has all of a file may leave without a word.
+        let got = match &outcome {
+            Outcome::Unknown if self.down.is_whole() => Outcome::Done,
+            outcome => outcome.clone(),
+        };
+        let (up, down) = ((self.up, self.mode.write, outcome), (self.down, read, got));
+        for (transfer, happened, outcome) in [up, down] {
             if happened {
-                tell(transfer, self.path.clone(), at, outcome.clone(), shared, to);
+                tell(transfer, self.path.clone(), at, outcome, shared, to);
             } else {
                 transfer.finish(shared);
             }
