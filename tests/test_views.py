@@ -105,6 +105,7 @@ def test_a_recording_ends_in_the_same_screen(server, tmp_path):
     person.sees("ready> ")
     person.types("seq 1 40; printf 'a\\tb\\n\\033[2Aup\\033[2B\\r'\r")
     person.sees("up")
+    person.sees("ready> ")
     person.types("exit 3\r")
     assert person.end() == 3
     log = server.log()

@@ -134,6 +134,37 @@ fn what_was_not_shown_is_no_command() {
 }
 
 #[test]
+fn what_is_typed_while_a_program_writes_is_told_when_it_shows() {
+    let messages = shell(&[
+        (1, b"$ "),
+        (0, b"make\r"),
+        (1, b"make\r\ncc a"),
+        (0, b"ls\r"),
+        (1, b".c\r\ncc b.c\r\n"),
+        (1, b"$ ls\r\nfile\r\n$ "),
+    ]);
+    assert_eq!(
+        lines(&messages),
+        [(100, "make".to_owned()), (300, "ls".to_owned())]
+    );
+}
+
+#[test]
+fn input_may_be_in_the_log_only_where_it_was_echoed() {
+    let messages = shell(&[
+        (1, b"$ "),
+        (0, b"su\r"),
+        (1, b"su\r\nPassword: "),
+        (1, b"\r\n# "),
+        (1, b"i"),
+        (1, b"d\r\nuid=0\r\n# "),
+        (0, b"ls\r"),
+        (1, b"ls\r\n# "),
+    ]);
+    assert_eq!(texts(&messages), ["su", "id", "ls"]);
+}
+
+#[test]
 fn an_editor_has_no_commands() {
     let messages = shell(&[
         (1, b"$ "),

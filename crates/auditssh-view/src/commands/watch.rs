@@ -35,6 +35,8 @@ struct Shell {
     prompt: Option<(String, How)>,
     /// The prompts before.
     known: [String; 2],
+    /// What was typed there.
+    typed: Typed,
     /// When the return key was pressed, if nothing came of it yet.
     entered: Option<u64>,
     /// Whether input is in the log.
@@ -45,6 +47,14 @@ struct Shell {
     /// A command that is told when no mark of it comes.
     pending: Option<Command>,
     found: Vec<Command>,
+}
+
+/// What was typed at a prompt.
+#[derive(Debug, Default)]
+struct Typed {
+    text: Vec<u8>,
+    /// Whether there were other keys than letters: the line may be another.
+    edited: bool,
 }
 
 impl Watch {
@@ -107,14 +117,14 @@ impl Watch {
             }
             return;
         }
-        self.shell.typed(screen.terminal(), enters);
+        self.shell.typed(screen.terminal(), data);
     }
 
     fn output(&mut self, data: &[u8], step: &Step<'_>) {
         let Some(screen) = &self.screen else { return };
         let pause = self.wrote.map_or(0, |wrote| step.at.saturating_sub(wrote));
         self.wrote = Some(step.at);
-        if !self.shell.has_input && self.shell.prompt.is_none() && pause >= PAUSE {
+        if self.shell.prompt.is_none() && pause >= PAUSE {
             self.settle(step);
             let Some(screen) = &self.screen else { return };
             self.shell.paused(screen.terminal());
@@ -146,25 +156,34 @@ impl Watch {
 
 impl Shell {
     /// Keys were pressed.
-    fn typed(&mut self, terminal: &Terminal, enters: bool) {
+    fn typed(&mut self, terminal: &Terminal, data: &[u8]) {
         if terminal.active_screen_kind() == ScreenKind::Alternate {
             self.entered = None;
             return;
         }
         if !self.marks_prompts {
             let before = Current::of(terminal).before;
+            let goes_on = self.entered.is_none();
             match &mut self.prompt {
-                Some((prompt, _)) if before.starts_with(prompt.as_str()) => {}
-                Some((prompt, _)) => {
+                Some((prompt, how)) if goes_on && before.starts_with(prompt.as_str()) => {
+                    *how = How::Typed;
+                }
+                Some((prompt, how)) => {
                     let [last, _] = &mut self.known;
                     *last = std::mem::replace(prompt, before);
+                    *how = How::Typed;
+                    self.typed = Typed::default();
                 }
-                None => self.prompt = Some((before, How::Typed)),
+                None => {
+                    self.prompt = Some((before, How::Typed));
+                    self.typed = Typed::default();
+                }
             }
         }
-        if enters {
-            self.entered = Some(self.at);
-        }
+        let end = data.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        self.typed
+            .push(data.get(..end.unwrap_or(data.len())).unwrap_or_default());
+        self.entered = end.map(|_| self.at);
     }
 
     /// Nothing was written for a while, and then something is.
@@ -181,15 +200,23 @@ impl Shell {
     /// A line ends.
     fn line_feed(&mut self, terminal: &Terminal) {
         let Some((_, how)) = &self.prompt else { return };
-        let (how, waits) = (*how, self.has_input && self.entered.is_none());
+        let how = *how;
+        let waits = match how {
+            How::Typed => self.entered.is_none(),
+            _ => self.has_input && self.marks_prompts && self.entered.is_none(),
+        };
         if waits || terminal.active_screen_kind() == ScreenKind::Alternate {
+            return;
+        }
+        let line = Current::of(terminal).whole();
+        // What ends may be the line of a program that still writes.
+        if how == How::Typed && !self.typed.is_in(&line) {
             return;
         }
         let Some((prompt, _)) = self.prompt.take() else {
             return;
         };
         let at = self.entered.take().unwrap_or(self.at);
-        let line = Current::of(terminal).whole();
         let text = self.without_prompt(&prompt, &line);
         if text.is_empty() {
             return;
@@ -259,6 +286,23 @@ impl Shell {
         if self.found.len() < MOST {
             self.found.push(command);
         }
+    }
+}
+
+impl Typed {
+    fn push(&mut self, data: &[u8]) {
+        self.edited |= data.iter().any(u8::is_ascii_control);
+        if self.text.len() + data.len() <= LONGEST {
+            self.text.extend_from_slice(data);
+        } else {
+            self.edited = true;
+        }
+    }
+
+    /// Whether a line may be what was typed.
+    fn is_in(&self, line: &str) -> bool {
+        let text = String::from_utf8_lossy(&self.text);
+        self.edited || line.contains(text.trim())
     }
 }
 
