@@ -5,6 +5,7 @@ A backend that is new is one more `PLACES`; where one can't do what others can, 
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from harness import docker
+from harness import docker, program
 from harness.kubernetes import Cluster
 from harness.log import (
     CHANNEL_OK,
@@ -276,6 +277,29 @@ def test_scp(place, tree, tmp_path, options):
             assert log.only(EXEC)["program"].startswith("scp ")
         else:
             assert log.only(SUBSYSTEM)["subsystem"] == "sftp"
+
+
+@pytest.mark.parametrize("options", [[], ["-O"]], ids=["sftp", "scp"])
+def test_the_ledger(place, tree, tmp_path, options):
+    """Which files went through is in the log, though nothing else of the streams is."""
+    server, remote, back = place.server, place.folder / "remote", tmp_path / "back"
+    server.stop()
+    server.known |= {file.name for file in server.files()}
+    server.config["audit"]["intercept"] = {"files": True}
+    server.start()
+    options = ["-q", *options, *server.ssh_options(), "-P", str(server.port), "-r"]
+    subprocess.run(["scp", *options, tree, f"alice@127.0.0.1:{remote}"], check=True, timeout=60)
+    subprocess.run(["scp", *options, f"alice@127.0.0.1:{remote}", back], check=True, timeout=60)
+    found = {}
+    for log in server.logs(2):
+        assert log.of(IO) == []
+        for line in program.run("files", log.file, "--json").stdout.splitlines():
+            entry = json.loads(line)
+            if "sha256" in entry:
+                found[entry["action"], Path(entry["path"]).name] = (entry["sha256"], entry["result"])
+    sums = {Path(name).name: hashlib.sha256(data).hexdigest() for name, data in contents(tree).items()}
+    ways = ("upload", "download")
+    assert found == {(way, name): (hash, "ok") for way in ways for name, hash in sums.items()}
 
 
 def test_sftp(place, tree, tmp_path):

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import paramiko
 import pytest
@@ -104,6 +105,7 @@ def test_a_recording_ends_in_the_same_screen(server, tmp_path):
     person.sees("ready> ")
     person.types("seq 1 40; printf 'a\\tb\\n\\033[2Aup\\033[2B\\r'\r")
     person.sees("up")
+    person.sees("ready> ")
     person.types("exit 3\r")
     assert person.end() == 3
     log = server.log()
@@ -123,6 +125,17 @@ def test_a_recording_ends_in_the_same_screen(server, tmp_path):
         assert "".join(data for _, kind, data in events if kind == "i") == person.typed.getvalue().decode()
         assert [data for _, kind, data in events if kind == "r"][-1] == "80x24"
         assert header["env"]["TERM"] == "xterm"
+        # Lines at the prompt, as they were when they were entered; nothing of less and vim.
+        marks = [data for _, kind, data in events if kind == "m"]
+        assert [data for data in marks if data not in ("PS1='ready> '", "stty size")] == [
+            "export LC_ALL=C.UTF-8; echo e''xported",
+            "echo 'grüße, €, 漢字, 🦀'",
+            "for i in 1 31 42 7; do printf '\\033[%sm%s\\033[0m ' $i $i; done; printf '\\033[38;5;208mx\\n'",
+            f"less -X {text}",
+            f"clear; vim -u NONE -c 'set nocp' -N {text}",
+            "seq 1 40; printf 'a\\tb\\n\\033[2Aup\\033[2B\\r'",
+            "exit 3",
+        ]
     assert cast(texts[3])[1][-1][1:] == ["x", "3"]
     assert abs(cast(texts[2])[1][-1][0] - cast(texts[3])[1][-1][0]) < 1
 
@@ -145,6 +158,27 @@ def test_a_recording_ends_in_the_same_screen(server, tmp_path):
     assert "<script" not in page and "http" not in page.split("</head>")[1]
     pre = re.sub(r"<[^>]*>", "", page.split("<pre>")[1])
     assert html.unescape(pre).rstrip().splitlines() == plain
+
+
+def test_a_stretch_as_a_picture(server, tmp_path):
+    person = Terminal(server, rows=10, columns=40)
+    person.prompt()
+    person.types("echo '<one> & '\"two\"; sleep 0.3; printf '\\033[31mred\\033[0m\\n'\r")
+    person.sees("red\x1b")
+    person.types("exit\r")
+    person.end()
+    log = server.log()
+    picture = tmp_path / "session.svg"
+    program.run("convert", log.file, "--output", picture)
+    names = {element.tag.rpartition("}")[2] for element in ElementTree.parse(picture).iter()}
+    assert names == {"svg", "style", "rect", "defs", "g", "text", "use"}
+    moving = picture.read_text()
+    assert "@keyframes" in moving and "red</text>" in moving and "script" not in moving
+    still = converted(log, "--to", "svg", "--at", "99:59")
+    texts = "".join(ElementTree.fromstring(still).itertext())
+    assert "@keyframes" not in still and '<one> & two' in texts and "red" in texts
+    for wrong in (["--to", "text", "--at", "1"], ["--to", "svg", "--from", "2", "--until", "1"]):
+        assert program.run("convert", log.file, *wrong, check=False).returncode == 1
 
 
 def test_a_program_without_a_terminal(server):
@@ -359,6 +393,7 @@ def test_views_read_golden_logs():
             ".v3.cast": ["convert", "--channel", "0", "--to", "asciicast-v3"],
             ".txt": ["convert", "--channel", "0", "--to", "text"],
             ".html": ["convert", "--channel", "0", "--to", "html"],
+            ".svg": ["convert", "--channel", "0", "--to", "svg"],
             ".show": ["show"],
             ".files": ["files"],
         }.items():

@@ -3,9 +3,10 @@
 use auditssh_log::Message;
 use auditssh_log::message::{Event, Exec, Io, Pty, Subsystem, Window};
 use auditssh_view::View as _;
-use auditssh_view::files::{Action, Ledger, Note};
+use auditssh_view::commands::Watch;
+use auditssh_view::files::{Action, Ledger, Live, Note};
 use auditssh_view::runs::{Did, Runs, Step};
-use auditssh_view::screen::{Html, Plain};
+use auditssh_view::screen::{Html, Plain, Svg};
 use std::collections::HashMap;
 
 /// Pieces of both streams, each with a byte that says how long it is and which way it went.
@@ -62,11 +63,49 @@ pub fn files(data: &[u8]) {
             }
         }
     };
-    for event in std::iter::once(first).chain(pieces(data)) {
-        ledger.push(&Message::new("c", 0, Some(0), event), &mut to);
+    let events = std::iter::once(first).chain(pieces(data));
+    let mut passing: Vec<Message> = events
+        .chain([Event::Close])
+        .map(|event| Message::new("c", 0, Some(0), event))
+        .collect();
+    passing.push(Message::new("c", 0, None, Event::Disconnect));
+    for message in &passing {
+        ledger.push(message, &mut to);
     }
     ledger.finish(&mut to);
     assert!(open.is_empty());
+    assert_eq!(told(&passing), told(&recorded(&passing)));
+}
+
+/// What a log tells of files.
+fn told(log: &[Message]) -> Vec<String> {
+    let (mut ledger, mut told) = (Ledger::default(), Vec::new());
+    let mut to = |note: Note<'_>| {
+        if let Note::Entry(entry) = note {
+            told.push(entry.json().to_string());
+        }
+    };
+    for message in log {
+        ledger.push(message, &mut to);
+    }
+    ledger.finish(&mut to);
+    told
+}
+
+/// The log with the ledger in place of the streams.
+fn recorded(passing: &[Message]) -> Vec<Message> {
+    let (mut live, mut log) = (Live::default(), Vec::new());
+    for message in passing {
+        live.push(message, |channel, event, extra| {
+            let mut told = Message::new("c", message.timestamp, Some(channel), event);
+            told.extra = extra;
+            log.push(told);
+        });
+        if !matches!(message.event, Event::Io(_)) {
+            log.push(message.clone());
+        }
+    }
+    log
 }
 
 /// Whatever a program writes, its screen has nothing but characters.
@@ -92,10 +131,16 @@ pub fn screen(data: &[u8]) {
         other => other,
     });
     let (mut runs, mut views, mut text, mut page) = (Runs::default(), None, Vec::new(), Vec::new());
+    let mut picture = Vec::new();
     let mut each = |step: Step<'_>| {
         if let Did::Begin(start) = step.what {
-            views = Some((Plain::new(start, &mut text)?, Html::new(start, &mut page)?));
-        } else if let Some((plain, html)) = &mut views {
+            let (plain, html) = (Plain::new(start, &mut text)?, Html::new(start, &mut page)?);
+            views = Some((plain, html, Svg::new(start, 0, u64::MAX), Watch::new(start)));
+        } else if let Some((plain, html, svg, watch)) = &mut views {
+            watch.push(&step, &mut |command| {
+                assert!(command.text.chars().all(auditssh_view::is_visible));
+            });
+            svg.push(&step, &mut picture)?;
             plain.push(&step, &mut text)?;
             html.push(&step, &mut page)?;
         }
@@ -111,7 +156,7 @@ pub fn screen(data: &[u8]) {
     if runs.finish(&mut each).is_err() {
         return;
     }
-    for bytes in [text, page] {
+    for bytes in [text, page, picture] {
         let shown = String::from_utf8(bytes).expect("UTF-8");
         assert!(
             shown

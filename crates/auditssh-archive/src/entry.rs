@@ -13,6 +13,8 @@ pub struct Entry {
     pub extra: Extra,
     /// What the event belongs to, as far as the interception policy asks.
     pub origin: Origin,
+    /// It belongs to the one before, and has room wherever that had.
+    pub(crate) follows: bool,
 }
 
 impl From<Event> for Entry {
@@ -22,6 +24,7 @@ impl From<Event> for Entry {
             channel_id: None,
             extra: Extra::new(),
             origin: Origin::default(),
+            follows: false,
         }
     }
 }

@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// How many bytes of events may wait for their writer, besides one message and how the session
-/// ends.
+/// How many bytes of events may wait for their writer, besides one message, what a tap tells of it,
+/// and how the session ends.
 const WAITING: usize = 1 << 20;
 
 /// The state of one log.
@@ -106,6 +106,8 @@ struct Item {
     extra: Extra,
     /// Bytes of input or output in it.
     bytes: u64,
+    /// It has room wherever the one before had.
+    follows: bool,
 }
 
 impl Log {
@@ -165,6 +167,7 @@ impl Log {
             channel_id: entry.channel_id,
             extra: if more.is_empty() { entry.extra } else { more },
             bytes,
+            follows: entry.follows,
         };
         let mut log = Arc::clone(self);
         loop {
@@ -191,7 +194,7 @@ impl Log {
         }
         let ticket = order.ticket;
         order.known.learn(&item.event);
-        if order.waiting.frames.len() > WAITING && !closes {
+        if order.waiting.frames.len() > WAITING && !closes && !item.follows {
             if !self.shared.goes_on() {
                 return Err(RecordError::Behind);
             }
@@ -279,6 +282,7 @@ impl Log {
                 channel_id: None,
                 extra: Extra::new(),
                 bytes: 0,
+                follows: false,
             };
             next.ended = heir.stamp(&mut next, item).is_ok();
             next.waiting.ended = next.ended;
@@ -375,7 +379,7 @@ impl Log {
 }
 
 /// What may still be recorded when the log has failed: how the session ends.
-fn closes(event: &Event) -> bool {
+pub(crate) fn closes(event: &Event) -> bool {
     matches!(
         event,
         Event::Disconnect

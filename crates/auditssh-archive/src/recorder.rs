@@ -4,6 +4,7 @@ use crate::entry::Entry;
 use crate::error::RecordError;
 use crate::log::Log;
 use crate::sync::lock;
+use crate::tap::Tapped;
 use auditssh_log::Event;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,7 +23,10 @@ pub struct Recorder {
 /// The log of the session. If its files can no longer be trusted and `audit.onFailure` says that
 /// the session goes on, another one takes its place.
 #[derive(Debug)]
-struct Held(Mutex<Arc<Log>>);
+struct Held {
+    log: Mutex<Arc<Log>>,
+    tapped: Option<Tapped>,
+}
 
 /// Resolves when the event is at the commit level, or can't be recorded.
 #[must_use = "the effect of an event waits for its commit"]
@@ -40,7 +44,10 @@ impl Recorder {
     pub(crate) fn new(log: Arc<Log>) -> Self {
         Self {
             id: log.id.as_str().into(),
-            held: Some(Arc::new(Held(Mutex::new(log)))),
+            held: Some(Arc::new(Held {
+                tapped: Tapped::new(&log.shared),
+                log: Mutex::new(log),
+            })),
         }
     }
 
@@ -96,10 +103,17 @@ impl Recorder {
 
 impl Held {
     fn log(&self) -> Arc<Log> {
-        Arc::clone(&lock(&self.0))
+        Arc::clone(&lock(&self.log))
     }
 
     fn append(&self, entry: Entry) -> Result<Option<(Arc<Log>, u64)>, RecordError> {
+        match &self.tapped {
+            Some(tapped) => tapped.append(entry, |entry| self.put(entry)),
+            None => self.put(entry),
+        }
+    }
+
+    fn put(&self, entry: Entry) -> Result<Option<(Arc<Log>, u64)>, RecordError> {
         let log = self.log();
         let taken = log.append(entry)?;
         if let Some((heir, _)) = taken
@@ -107,7 +121,7 @@ impl Held {
             .filter(|(taker, _)| !Arc::ptr_eq(taker, &log))
         {
             // Another thread may be further already; the next append finds that out.
-            *lock(&self.0) = Arc::clone(heir);
+            *lock(&self.log) = Arc::clone(heir);
         }
         Ok(taken)
     }

@@ -1,6 +1,7 @@
 //! What the archive is told, already checked: the binary makes it of the configuration.
 
 use crate::observer::Observer;
+use crate::tap::Taps;
 use auditssh_log::codec::Format;
 use auditssh_log::policy::Intercept;
 use auditssh_log::seal::SigningKey;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub tick: Duration,
     /// Is told how far logs are safe.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Looks at all that passes, before the policy, and tells what is to be recorded of it besides.
+    pub taps: Option<Arc<dyn Taps>>,
 }
 
 /// When an event counts as recorded, so that its effect may pass (`audit.sync`).
@@ -71,6 +74,7 @@ impl Settings {
             allow_insecure: false,
             tick: Duration::from_secs(1),
             observer: None,
+            taps: None,
         }
     }
 }

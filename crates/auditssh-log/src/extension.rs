@@ -6,7 +6,7 @@
 //! [`Forced`] in 403, 405 and 407.
 //! Where none fits, the message is a 400 (unknown channel request) whose request type ends in
 //! `@auditssh` and whose values are further keys again: [`MaskedInput`], [`Gap`], [`ClockStep`],
-//! [`ForwardAnswer`].
+//! [`ForwardAnswer`], [`FileEvent`].
 //!
 //! | message | key | value |
 //! |---|---|---|
@@ -32,16 +32,22 @@
 //! | 400 `forward-answer@auditssh` | `port` | uint: the port that is listened to, if the request left it open |
 //! | 400 `forward-answer@auditssh` | `reason` | text: why it was refused |
 //! | 400 `clock-step@auditssh` | `nanoseconds` | int: by how much wall time jumped, negative for back |
+//! | 400 `file@auditssh` | `protocol`, `action`, `path`, `target`, `direction`, `result`, `reason`, `incomplete` | text: what happened to a file, see [`FileEvent`] |
+//! | 400 `file@auditssh` | `start` | Unix time in nanoseconds, int |
+//! | 400 `file@auditssh` | `bytes`, `mode`, `size`, `bytesIn`, `bytesOut` | uint |
+//! | 400 `file@auditssh` | `sha256` | 64 hexadecimal digits, text |
 //!
 //! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
 
 mod continued;
+mod file;
 mod forced;
 mod forward;
 mod handshake;
 mod notice;
 
 pub use continued::Continued;
+pub use file::FileEvent;
 pub use forced::Forced;
 pub use forward::ForwardAnswer;
 pub use handshake::{Certificate, FailedHandshake, Handshake, Offer};

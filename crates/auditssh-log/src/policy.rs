@@ -9,6 +9,7 @@
 //! | 100 to 103 | `passwords` | the password becomes an empty byte string |
 //! | 109 | `passwords` | every answer becomes an empty text |
 //! | 409 | `passwords` | the cookie becomes an empty text: it lets whoever has it onto the user's display |
+//! | what the ledger of files tells | `files` | dropped |
 //! | everything else | always | |
 
 use crate::extension::MaskedInput;
@@ -31,6 +32,8 @@ pub struct Intercept {
     pub passwords: bool,
     /// Bytes on forwarded channels.
     pub forwarding: bool,
+    /// What happened to files, without their contents.
+    pub files: bool,
 }
 
 /// What is kept of the bytes from the client.
@@ -56,6 +59,8 @@ pub enum Origin {
     EchoingSession,
     /// A forwarded channel: TCP, Unix socket, X11 or agent.
     Forward,
+    /// The ledger of files, which tells of events what is in them.
+    Ledger,
 }
 
 /// What becomes of an event.
@@ -82,11 +87,13 @@ impl Intercept {
         stderr: true,
         passwords: true,
         forwarding: true,
+        files: true,
     };
 
     /// Decides about one event. The secret parts of what is not kept are in no part of the result.
     pub fn apply(&self, event: Event, origin: Origin) -> Verdict {
         match event {
+            _ if origin == Origin::Ledger && !self.files => Verdict::Dropped,
             Event::Io(io) => self.bytes(io, origin),
             event if self.passwords => Verdict::Kept(event),
             Event::AuthPassword(mut auth) => {

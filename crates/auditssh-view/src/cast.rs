@@ -7,6 +7,7 @@ mod casts;
 #[cfg(test)]
 mod tests;
 
+use crate::commands::Watch;
 use crate::json::string;
 use crate::runs::{Did, Start, Step};
 use crate::summary::Exit;
@@ -45,6 +46,7 @@ pub struct Cast {
     output: Utf8,
     errors: Utf8,
     exit: Option<Exit>,
+    commands: Watch,
     /// Microseconds since the beginning up to the last event.
     last: u64,
 }
@@ -60,8 +62,17 @@ impl Cast {
             output: Utf8::default(),
             errors: Utf8::default(),
             exit: None,
+            commands: Watch::new(start),
             last: 0,
         })
+    }
+
+    /// Writes a marker for each command that was given.
+    fn marks(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let mut given = Vec::new();
+        self.commands.push(step, &mut |command| given.push(command));
+        let mut given = given.iter();
+        given.try_for_each(|command| self.write(command.at / 1000, 'm', &command.text, out))
     }
 
     fn shown(&mut self, at: u64, text: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -96,6 +107,10 @@ impl Cast {
         if text.is_empty() {
             return Ok(());
         }
+        self.write(at, code, text, out)
+    }
+
+    fn write(&mut self, at: u64, code: char, text: &str, out: &mut dyn Write) -> io::Result<()> {
         let at = at.max(self.last);
         let time = match self.style.version {
             Version::Two => at,
@@ -113,6 +128,7 @@ impl View for Cast {
     fn push(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
         let at = step.at / 1000;
         let mut text = String::new();
+        self.marks(step, out)?;
         match step.what {
             Did::Begin(_) => Ok(()),
             Did::Input(_) if !self.style.input => Ok(()),

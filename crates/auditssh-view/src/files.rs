@@ -1,11 +1,17 @@
-//! The file ledger: which files went through a connection, as its recorded streams tell.
+//! The file ledger: which files went through a connection.
 //!
 //! SFTP (versions 3 to 6), the old protocol of scp, and of rsync that it ran. Everything here was
 //! written by a client or a server that may be hostile: what is held is bounded, and what is not
 //! understood ends the ledger of its channel, which is said.
+//!
+//! The fold reads the streams. [`Live`] does so while they pass, for a log that may not have them;
+//! [`Ledger`] reads a log, which may have the one, the other, or both.
 
 mod entry;
+mod ledger;
 mod line;
+mod live;
+mod record;
 mod rsync;
 mod scp;
 mod sftp;
@@ -16,11 +22,15 @@ mod transfer;
 use crate::runs::{Did, Protocol, Runs, Start, Step};
 use auditssh_log::Message;
 pub use entry::{Action, Content, Direction, Entry, Outcome};
+pub use ledger::Ledger;
 pub use line::hex;
+pub use live::Live;
+pub(crate) use record::describe;
 use rsync::Rsync;
 use scp::Scp;
 use sftp::Sftp;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 /// Longest path that is kept, in bytes; of longer ones the first.
 pub const LONGEST_PATH: usize = 4096;
@@ -40,6 +50,29 @@ pub enum Note<'a> {
     Entry(&'a Entry),
 }
 
+/// What the streams tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told<'a> {
+    /// A program begins whose files are told.
+    Begin(&'a Begun<'a>),
+    /// A file is opened.
+    Open(&'a Begun<'a>),
+    /// Bytes of a file's content.
+    Data(&'a Data<'a>),
+    /// Something that happened to a file.
+    Entry(&'a Entry),
+}
+
+/// Something that begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun<'a> {
+    pub(crate) at: At,
+    pub(crate) protocol: &'static str,
+    /// The path of a file, if it is one.
+    pub(crate) path: &'a [u8],
+    pub(crate) direction: Option<Direction>,
+}
+
 /// Bytes of a file's content. An entry of the same number follows.
 #[derive(Clone, Copy, Debug)]
 pub struct Data<'a> {
@@ -55,12 +88,12 @@ pub struct Data<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Where notes go.
-pub(crate) type To<'a> = dyn FnMut(Note<'_>) + 'a;
+/// Where it goes.
+pub(crate) type To<'a> = dyn FnMut(Told<'_>) + 'a;
 
-/// Keeps the ledger of a connection.
+/// Reads the streams of a connection.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Fold {
     runs: Runs,
     open: BTreeMap<u64, Open>,
     shared: Shared,
@@ -124,22 +157,22 @@ pub(crate) struct At {
     pub(crate) time: i64,
 }
 
-impl Ledger {
+impl Fold {
     /// Takes a message, and tells what it shows of files.
-    pub fn push(&mut self, message: &Message, mut to: impl FnMut(Note<'_>)) {
+    pub(crate) fn push(&mut self, message: &Message, to: &mut To<'_>) {
         let (open, shared) = (&mut self.open, &mut self.shared);
         let Ok(()) = self.runs.push(message, |step| {
-            take(open, shared, &step, &mut to);
-            Ok::<_, std::convert::Infallible>(())
+            take(open, shared, &step, to);
+            Ok::<_, Infallible>(())
         });
     }
 
     /// Tells what did not end.
-    pub fn finish(mut self, mut to: impl FnMut(Note<'_>)) {
+    pub(crate) fn finish(mut self, to: &mut To<'_>) {
         let (open, shared) = (&mut self.open, &mut self.shared);
         let Ok(()) = self.runs.finish(|step| {
-            take(open, shared, &step, &mut to);
-            Ok::<_, std::convert::Infallible>(())
+            take(open, shared, &step, to);
+            Ok::<_, Infallible>(())
         });
     }
 }
@@ -148,7 +181,7 @@ fn take(open: &mut BTreeMap<u64, Open>, shared: &mut Shared, step: &Step<'_>, to
     if let Did::Begin(start) = step.what {
         let begun = start.time;
         match parser(start) {
-            Some((protocol, _)) if open.len() >= MOST_CHANNELS => to(Note::Entry(&Entry {
+            Some((protocol, _)) if open.len() >= MOST_CHANNELS => to(Told::Entry(&Entry {
                 channel: step.channel,
                 begun,
                 ended: begun,
@@ -157,7 +190,20 @@ fn take(open: &mut BTreeMap<u64, Open>, shared: &mut Shared, step: &Step<'_>, to
                 path: Vec::new(),
                 outcome: Outcome::Unknown,
             })),
-            Some((_, parser)) => {
+            Some((protocol, parser)) => {
+                let at = At {
+                    channel: step.channel,
+                    time: begun,
+                };
+                to(Told::Begin(&Begun {
+                    at,
+                    protocol,
+                    path: &[],
+                    direction: None,
+                }));
+                if let Parser::Rsync(rsync) = &parser {
+                    rsync.open(at, to);
+                }
                 open.insert(step.channel, Open { begun, parser });
             }
             None => {}

@@ -3,6 +3,7 @@
 //! A view is lossy: who needs everything takes the messages themselves or their JSON.
 
 pub mod cast;
+pub mod commands;
 mod escape;
 pub mod files;
 mod json;

@@ -5,6 +5,7 @@
 mod html;
 mod page;
 mod plain;
+mod svg;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::utf8::{Lines, Utf8};
 use avt::{Cell, Observer, Terminal};
 pub use html::Html;
 pub use plain::Plain;
+pub use svg::Svg;
 
 /// A screen and what is written to it.
 pub struct Screen {

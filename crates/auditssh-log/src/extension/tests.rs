@@ -75,6 +75,42 @@ fn a_gap_tells_where_the_session_began_and_whose_it_is() {
 fn a_request_that_a_client_names_alike_is_no_notice() {
     let (event, _) = MaskedInput { bytes: 1 }.record();
     assert_eq!(MaskedInput::read(&message((event, Extra::new()))), None);
+    let (event, _) = FileEvent::default().record();
+    assert_eq!(FileEvent::read(&message((event, Extra::new()))), None);
+}
+
+#[test]
+fn what_happened_to_files_is_read_back() {
+    let text = || Some(Text::from(&b"\xff/x"[..]));
+    let all = FileEvent {
+        protocol: "sftp".into(),
+        action: "upload".into(),
+        path: text().unwrap_or_default(),
+        target: text(),
+        result: Some("failed".into()),
+        reason: text(),
+        start: Some(-1),
+        bytes: Some(u64::MAX),
+        sha256: Some(std::array::from_fn(|at| {
+            7 * u8::try_from(at).expect("small")
+        })),
+        incomplete: text(),
+        mode: Some(0o644),
+        size: Some(0),
+        direction: text(),
+        streams: Some((1, 2)),
+    };
+    let least = FileEvent {
+        protocol: "scp".into(),
+        action: FileEvent::LEDGER.into(),
+        ..FileEvent::default()
+    };
+    for event in [all, least] {
+        assert_eq!(
+            FileEvent::read(&message(event.clone().record())),
+            Some(event)
+        );
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ const NOTHING: Intercept = Intercept {
     stderr: false,
     passwords: false,
     forwarding: false,
+    files: false,
 };
 
 fn io(stream: u64) -> Event {
@@ -184,4 +185,20 @@ fn a_cookie_is_kept_only_where_passwords_are() {
     };
     let shown = format!("{event:?}");
     assert!(!shown.contains("hunter2") && shown.contains("MAGIC") && extra.is_empty());
+}
+
+#[test]
+fn the_ledger_is_kept_only_where_files_are() {
+    let (event, _) = crate::extension::FileEvent::default().record();
+    let only = Intercept {
+        files: true,
+        ..NOTHING
+    };
+    let but = Intercept {
+        files: false,
+        ..Intercept::ALL
+    };
+    assert!(is_kept(only, &event, Origin::Ledger));
+    assert!(!is_kept(but, &event, Origin::Ledger));
+    assert!(is_kept(NOTHING, &event, Origin::Session));
 }

@@ -120,6 +120,7 @@ fn version_2() {
 "#;
     assert_eq!(files[0].1, expected);
     let expected = r#"{"version":2,"width":80,"height":24,"timestamp":1700000001,"command":"make \"x\""}
+[0.000000,"m","make \"x\""]
 [0.003000,"o","a\r\n"]
 [2.000000,"o","error\r\n"]
 "#;
@@ -143,6 +144,28 @@ fn version_3() {
         "{}",
         files[1].1
     );
+}
+
+#[test]
+fn a_command_has_a_marker() {
+    let pty = Event::Pty(Pty::default());
+    let shell = Event::Shell(Shell::default());
+    let typed = vec![
+        (0, 0, pty),
+        (0, 0, shell),
+        (0, 0, io(1, b"$ ")),
+        (SECOND, 0, io(0, b"ls\r")),
+        (2 * SECOND, 0, io(1, b"ls\r\nfile\r\n$ ")),
+    ];
+    let (_, file) = casts(Version::Two, typed).remove(0);
+    let events: Vec<&str> = file.lines().skip(1).collect();
+    let expected = [
+        "[0.000000,\"o\",\"$ \"]",
+        "[1.000000,\"i\",\"ls\\r\"]",
+        "[1.000000,\"m\",\"ls\"]",
+        "[2.000000,\"o\",\"ls\\r\\nfile\\r\\n$ \"]",
+    ];
+    assert_eq!(events, expected);
 }
 
 #[test]

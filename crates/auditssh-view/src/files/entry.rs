@@ -24,7 +24,8 @@ pub struct Entry {
 pub enum Action {
     /// Its content went through.
     Transfer {
-        /// The number of the transfer, as [`Data`](super::Data) has it.
+        /// The number of the transfer, as [`Data`](super::Data) has it; 0 if the content is not in
+        /// the log.
         number: u64,
         /// Which way.
         direction: Direction,
@@ -77,7 +78,7 @@ pub struct Content {
     /// SHA-256, where all of the file went through from its beginning to its end.
     pub sha256: Option<[u8; 32]>,
     /// Why there is no hash.
-    pub incomplete: Option<&'static str>,
+    pub incomplete: Option<Cow<'static, str>>,
 }
 
 /// How something ended.
@@ -117,6 +118,16 @@ impl Direction {
         match self {
             Self::Upload => "upload",
             Self::Download => "download",
+        }
+    }
+}
+
+impl Action {
+    /// Which way something went.
+    pub(crate) const fn direction(&self) -> Option<Direction> {
+        match self {
+            Self::Transfer { direction, .. } | Self::Sync { direction, .. } => Some(*direction),
+            _ => None,
         }
     }
 }

@@ -52,9 +52,9 @@ struct Hash<'a>(&'a Content);
 
 impl fmt::Display for Hash<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0.sha256, self.0.incomplete) {
+        match (&self.0.sha256, &self.0.incomplete) {
             (Some(hash), _) => write!(f, "sha256 {}", hex(hash)),
-            (None, Some(why)) => write!(f, "not whole: {why}"),
+            (None, Some(why)) => write!(f, "not whole: {}", Visible(why.as_bytes())),
             (None, None) => Ok(()),
         }
     }
@@ -83,7 +83,7 @@ impl Entry {
             Action::Transfer { content, .. } => {
                 set("bytes", content.bytes.into());
                 set("sha256", content.sha256.map(|hash| hex(&hash)).into());
-                set("incomplete", content.incomplete.into());
+                set("incomplete", content.incomplete.as_deref().into());
             }
             Action::Rename(to) | Action::Symlink(to) | Action::Link(to) => {
                 set("target", String::from_utf8_lossy(to).into());

@@ -1,4 +1,4 @@
-use super::{Action, At, Direction, Entry, Note, Outcome, To, path};
+use super::{Action, At, Begun, Direction, Entry, Outcome, To, Told, path};
 use crate::runs::{Start, words};
 use crate::summary::Exit;
 use auditssh_log::message::Text;
@@ -33,6 +33,16 @@ impl Rsync {
         }
     }
 
+    /// It runs.
+    pub(super) fn open(&self, at: At, to: &mut To<'_>) {
+        to(Told::Open(&Begun {
+            at,
+            protocol: "rsync",
+            path: &self.path,
+            direction: Some(self.direction),
+        }));
+    }
+
     pub(super) fn input(&mut self, data: &[u8]) {
         self.bytes.0 = self.bytes.0.saturating_add(data.len() as u64);
     }
@@ -50,7 +60,7 @@ impl Rsync {
     }
 
     pub(super) fn end(&mut self, at: At, to: &mut To<'_>) {
-        to(Note::Entry(&Entry {
+        to(Told::Entry(&Entry {
             channel: at.channel,
             begun: self.begun,
             ended: at.time,

@@ -5,7 +5,7 @@
 //! them, and each content, with a status byte: 0; or 1 (go on) or 2 (give up) and a line of text.
 
 use super::transfer::Transfer;
-use super::{Action, At, Direction, Entry, LONGEST_PATH, Note, Outcome, Shared, To};
+use super::{Action, At, Begun, Direction, Entry, LONGEST_PATH, Outcome, Shared, To, Told};
 use crate::Visible;
 use crate::runs::{Start, words};
 use auditssh_log::message::Text;
@@ -175,8 +175,15 @@ impl Scp {
                 let Some((_, size, name)) = fields_of(fields) else {
                     return lost(at, to);
                 };
+                let path = self.target.join(&self.directories, name);
+                to(Told::Open(&Begun {
+                    at,
+                    protocol: "scp",
+                    path: &path,
+                    direction: Some(self.direction),
+                }));
                 State::Announced(File {
-                    path: self.target.join(&self.directories, name),
+                    path,
                     left: size,
                     offset: 0,
                     transfer: Transfer::new(shared.next(), self.direction, at),
@@ -306,7 +313,7 @@ impl File {
     fn finish(self, at: At, outcome: Outcome, shared: &mut Shared, to: &mut To<'_>) {
         let begun = self.transfer.begun;
         let (number, direction) = (self.transfer.number, self.transfer.direction);
-        to(Note::Entry(&Entry {
+        to(Told::Entry(&Entry {
             channel: at.channel,
             begun: begun.time,
             ended: at.time,
@@ -431,7 +438,7 @@ fn lost(at: At, to: &mut To<'_>) -> State {
 }
 
 fn told(at: At, action: Action, path: Vec<u8>, outcome: Outcome, to: &mut To<'_>) {
-    to(Note::Entry(&Entry {
+    to(Told::Entry(&Entry {
         channel: at.channel,
         begun: at.time,
         ended: at.time,

@@ -6,7 +6,7 @@ mod handle;
 mod kind;
 mod requests;
 
-use super::{Action, At, Entry, Note, Outcome, Shared, To};
+use super::{Action, At, Begun, Entry, Outcome, Shared, To, Told};
 use fields::Fields;
 use frames::{Frame, Frames};
 use handle::{Handle, Mode, not_opened};
@@ -174,7 +174,7 @@ impl Sftp {
 
     fn lose(&mut self, at: At, to: &mut To<'_>) {
         self.lost = true;
-        to(Note::Entry(&Entry {
+        to(Told::Entry(&Entry {
             channel: at.channel,
             begun: at.time,
             ended: at.time,
@@ -216,7 +216,14 @@ impl Sftp {
                     return None;
                 };
                 let size = self.known_size(file);
-                self.files.get_mut(&file)?.length = size;
+                let handle = self.files.get_mut(&file)?;
+                handle.length = size;
+                to(Told::Open(&Begun {
+                    at,
+                    protocol: "sftp",
+                    path: &handle.path,
+                    direction: Some(mode.direction()),
+                }));
             }
             (kind::DATA, Pending::Read { file, offset }) => self.reading = Some((file, offset)),
             (kind::ATTRS, Pending::Size { path }) => {
@@ -349,6 +356,6 @@ fn tell(entries: Vec<Entry>, at: At, outcome: &Outcome, to: &mut To<'_>) {
     for mut entry in entries {
         entry.ended = at.time;
         entry.outcome = outcome.clone();
-        to(Note::Entry(&entry));
+        to(Told::Entry(&entry));
     }
 }

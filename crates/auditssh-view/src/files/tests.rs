@@ -1,3 +1,5 @@
+mod live;
+
 use super::*;
 use auditssh_log::message::{Event, Exec, ExitStatus, Io, Subsystem};
 use proptest::prelude::*;
@@ -87,7 +89,7 @@ fn lines(entries: &[Entry]) -> Vec<String> {
         };
         match &entry.action {
             Action::Transfer { content, .. } => {
-                let why = content.incomplete.unwrap_or("whole");
+                let why = content.incomplete.as_deref().unwrap_or("whole");
                 format!("{word} {path} {} {how}: {why}", content.bytes)
             }
             Action::Rename(to) | Action::Symlink(to) | Action::Link(to) => {
@@ -314,6 +316,12 @@ fn a_size_that_was_told_ends_a_download() {
     ];
     let (entries, _) = ledger(&sftp(), &parts, 2);
     assert_eq!(lines(&entries), ["download f 3 ok: whole"]);
+    // As lftp does, which has all of it and hangs up.
+    let (entries, _) = ledger(&sftp(), &parts[..8], 2);
+    assert_eq!(lines(&entries), ["download f 3 ok: whole"]);
+    let (entries, _) = ledger(&sftp(), &parts[..6], 2);
+    let expected = ["download f 0 unknown: it was not read to its end"];
+    assert_eq!(lines(&entries), expected);
 }
 
 #[test]

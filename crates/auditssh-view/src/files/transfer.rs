@@ -1,4 +1,4 @@
-use super::{At, Content, Data, Direction, Note, Shared, To};
+use super::{At, Content, Data, Direction, Shared, To, Told};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ impl Transfer {
             return;
         }
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        to(Note::Data(&Data {
+        to(Told::Data(&Data {
             transfer: self.number,
             direction: self.direction,
             path,
@@ -144,6 +144,11 @@ impl Transfer {
         self.next
     }
 
+    /// Whether all of it went through, so far as is known.
+    pub(super) fn is_whole(&self) -> bool {
+        self.incomplete.is_none() && self.held.is_empty()
+    }
+
     /// What is known at the end.
     pub(super) fn finish(mut self, shared: &mut Shared) -> Content {
         if !self.held.is_empty() {
@@ -161,7 +166,7 @@ impl Transfer {
                 self.bytes
             },
             sha256,
-            incomplete: self.incomplete,
+            incomplete: self.incomplete.map(Into::into),
         }
     }
 }

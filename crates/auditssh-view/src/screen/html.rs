@@ -33,8 +33,8 @@ pre{margin:0;padding:1em;font:14px/1.25 monospace;overflow-x:auto}\
 .s{text-decoration:line-through}.u.s{text-decoration:underline line-through}";
 
 /// The colours of the page, where those of the text are swapped.
-const FOREGROUND: (u8, u8, u8) = (0xd0, 0xd0, 0xd0);
-const BACKGROUND: (u8, u8, u8) = (0x1c, 0x1c, 0x1c);
+pub(super) const FOREGROUND: (u8, u8, u8) = (0xd0, 0xd0, 0xd0);
+pub(super) const BACKGROUND: (u8, u8, u8) = (0x1c, 0x1c, 0x1c);
 
 /// Blanks at the end of a line that goes on are written if anything follows them.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ fn span(pen: &Pen, text: &str, out: &mut String) {
 }
 
 /// The colour of a number, as xterm has it.
-fn rgb(colour: Color) -> (u8, u8, u8) {
+pub(super) fn rgb(colour: Color) -> (u8, u8, u8) {
     const FIRST: [(u8, u8, u8); 16] = [
         (0x00, 0x00, 0x00),
         (0xcd, 0x31, 0x31),
@@ -163,7 +163,7 @@ fn rgb(colour: Color) -> (u8, u8, u8) {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -170,3 +170,92 @@ proptest! {
         prop_assert!(text.chars().all(|c| c == '\n' || c != '\t' && is_visible(c)), "{:?}", text);
     }
 }
+
+/// A picture of what was written, at these times in milliseconds.
+fn svg(from: u64, until: u64, written: &[(u64, &[u8])]) -> io::Result<String> {
+    let (mut view, mut out) = (Svg::new(&start(10, 3), from, until), Vec::new());
+    let end = written.last().map_or(0, |(at, _)| *at) * 1_000_000;
+    for (at, text) in written {
+        let at = at * 1_000_000;
+        let what = Did::Output(text);
+        view.push(&Step { at, ..step(what) }, &mut out)?;
+    }
+    let what = Did::End;
+    view.push(
+        &Step {
+            at: end,
+            ..step(what)
+        },
+        &mut out,
+    )?;
+    Ok(String::from_utf8(out).expect("UTF-8"))
+}
+
+const SECOND: u64 = 1_000_000_000;
+/// What begins a picture.
+const SHOT: &str = "<svg x=";
+
+#[test]
+fn a_picture_shows_a_stretch() {
+    let written: [(u64, &[u8]); 5] = [
+        (0, b"<one>"),
+        (500, b"\r\n\x1b[1;31mtwo"),
+        (510, b"\x1b[0m\r\n&three"),
+        (2000, b"\x1b[?25l"),
+        (3000, b"!"),
+    ];
+    let all = svg(0, u64::MAX, &written).expect("memory");
+    assert_eq!(all.matches(SHOT).count(), 4, "{all}");
+    assert!(all.contains("&lt;one&gt;") && all.contains("&amp;three!"));
+    assert!(all.contains("class=\"b\" style=\"fill:#cd3131\">two</text>"));
+    // 3 seconds, and the last picture for a while.
+    assert!(
+        all.contains("animation:film 4.500s step-end infinite"),
+        "{all}"
+    );
+    assert_eq!(all.matches("<g id=\"r").count(), 4);
+    assert_eq!(all.matches("class=\"c\"").count(), 2);
+
+    let still = svg(SECOND, SECOND, &written).expect("memory");
+    assert_eq!(still.matches(SHOT).count(), 1);
+    assert!(!still.contains("animation") && still.contains("three<"));
+    let middle = svg(SECOND, 5 * SECOND / 2, &written).expect("memory");
+    assert_eq!(middle.matches(SHOT).count(), 2);
+    assert!(!middle.contains("three!"));
+    let late = svg(9 * SECOND, 10 * SECOND, &written).expect("memory");
+    assert_eq!(late.matches(SHOT).count(), 1);
+    assert!(late.contains("three!"));
+}
+
+#[test]
+fn a_picture_does_not_grow_without_end() {
+    let texts: Vec<Vec<u8>> = (0..60_000)
+        .map(|n| format!("\x1b[H{n} a b c d e f g").into_bytes())
+        .collect();
+    let times = (0..).map(|n| n * 100);
+    let written: Vec<(u64, &[u8])> = times.zip(texts.iter().map(Vec::as_slice)).collect();
+    let error = svg(0, u64::MAX, &written).expect_err("too large");
+    assert!(error.to_string().contains("--until"));
+    let part = svg(0, 100 * SECOND, &written).expect("memory");
+    assert!(part.len() < 16 << 20 && part.matches(SHOT).count() > 900);
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_written_gets_out_of_a_picture(
+        text in prop::collection::vec(prop_oneof![
+            any::<u8>(), prop::sample::select(&b"<>&\"'/!-[]\x1b;m0123456789"[..]),
+        ], 0..200)
+    ) {
+        let picture = svg(0, u64::MAX, &[(0, &text), (100, &text)]).expect("memory");
+        // Tags are ours, and nothing but them has their signs.
+        let tags = picture.split('<').skip(1).map(|tag| tag.split([' ', '>', '/']).find(|name| !name.is_empty()));
+        for tag in tags {
+            let ours = ["svg", "style", "rect", "defs", "g", "text", "use"];
+            prop_assert!(tag.is_some_and(|name| ours.contains(&name)), "{:?}", tag);
+        }
+        let may = |c: char| crate::is_visible(c) && !matches!(c, '\u{fffe}' | '\u{ffff}');
+        let safe = picture.chars().all(|c| c == '\n' || may(c));
+        prop_assert!(safe, "{}", picture);
+    }
+}

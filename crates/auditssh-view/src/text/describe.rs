@@ -1,6 +1,6 @@
 //! What an event says, in a line.
 
-use crate::Visible;
+use crate::{Visible, files};
 use auditssh_log::extension::{
     ClockStep, Continued, Forced, ForwardAnswer, Gap, Handshake, MaskedInput,
 };
@@ -204,6 +204,9 @@ fn notice(message: &Message) -> Option<String> {
             (None, Some(port)) => format!("forwarding accepted, on port {port}"),
             (None, None) => "forwarding accepted".to_owned(),
         });
+    }
+    if let Some(text) = files::describe(message) {
+        return Some(text);
     }
     let step = ClockStep::read(message)?.nanoseconds;
     Some(format!("the clock jumped by {} s", step / 1_000_000_000))

@@ -7,6 +7,7 @@ mod whole;
 
 use super::decode::filter;
 use super::log;
+use super::replay::time;
 use anyhow::{Context as _, bail, ensure};
 use auditssh_log::codec::Format as Binary;
 use auditssh_view::cast::{Style, Version};
@@ -20,6 +21,7 @@ Formats of one program, that is of one channel:
   asciicast-v3  the same, with the exit status; asciinema from 3.0 on
   text          what stood on the screen, with what scrolled off it; .txt
   html          the same with colours, as a page without scripts; .html
+  svg           the screen as a picture that moves, for web pages and documents; .svg
 Formats of a whole log:
   json          JSON lines, as `auditssh decode` prints them (docs/json.md); .json, .jsonl
   audit         the log as a stock ContainerSSH writes it (`format: audit`), without a seal; .audit
@@ -55,6 +57,16 @@ pub(crate) struct Args {
     /// Replace files that are there already
     #[arg(long)]
     force: bool,
+    /// Of an svg: show the screen as it stood at this time of the program (12:34, or 90), without any
+    /// movement
+    #[arg(long, value_name = "TIME", value_parser = time::position, conflicts_with_all = ["from", "until"])]
+    at: Option<u64>,
+    /// Of an svg: begin at this time of the program
+    #[arg(long, value_name = "TIME", value_parser = time::position)]
+    from: Option<u64>,
+    /// Of an svg: end at this time of the program
+    #[arg(long, value_name = "TIME", value_parser = time::position)]
+    until: Option<u64>,
     /// Leave out of casts what was typed
     #[arg(long)]
     no_input: bool,
@@ -70,6 +82,7 @@ enum Format {
     #[value(alias = "txt", alias = "plain")]
     Text,
     Html,
+    Svg,
     #[value(alias = "jsonl")]
     Json,
     Audit,
@@ -83,6 +96,7 @@ impl Format {
             "cast" => Self::Cast2,
             "txt" => Self::Text,
             "html" | "htm" => Self::Html,
+            "svg" => Self::Svg,
             "json" | "jsonl" => Self::Json,
             "audit" => Self::Audit,
             "binary" => Self::Binary,
@@ -96,6 +110,7 @@ impl Format {
             Self::Cast2 | Self::Cast3 => "cast",
             Self::Text => "txt",
             Self::Html => "html",
+            Self::Svg => "svg",
             Self::Json => "jsonl",
             Self::Audit => "audit",
             Self::Binary => "binary",
@@ -107,6 +122,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = args.to.or_else(|| Format::of(args.output.as_deref()?));
     let format = format.context("name a format: --to asciicast-v2, say; --help lists them")?;
     let target = Target::of(args.output.as_deref(), args.force, &args.log.path())?;
+    let stretch = [args.at, args.from, args.until];
+    ensure!(
+        format == Format::Svg || stretch.iter().all(Option::is_none),
+        "only pictures (--to svg) are of a stretch of time; leave out --at, --from and --until"
+    );
+    let from = args.at.or(args.from).unwrap_or(0);
+    let until = args.at.or(args.until).unwrap_or(u64::MAX);
+    ensure!(from <= until, "--until is before --from");
     let view = |version| {
         programs::View::Cast(Style {
             version,
@@ -118,6 +141,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Cast3 => view(Version::Three),
         Format::Text => programs::View::Text,
         Format::Html => programs::View::Html,
+        Format::Svg => programs::View::Svg(from, until),
         Format::Json => return whole::json(args, &target),
         Format::Audit => return whole::binary(args, &target, Binary::Audit),
         Format::Binary => return whole::binary(args, &target, Binary::Binary),

@@ -15,10 +15,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
-SFTP (versions 3 to 6) and the old protocol of scp (`scp -O`) are read from what was recorded of both
-streams: without `intercept: {stdin: true, stdout: true}` little or nothing is known. A file has a
-SHA-256 if all of it went through, from its beginning to its end. Of rsync the command line is shown.
-Whatever a program does to files by itself is not in the log.
+With `intercept: {files: true}` the log has what went through by SFTP (versions 3 to 6) and the old
+protocol of scp (`scp -O`). Without, that is read from what was recorded of both streams: if not
+`intercept: {stdin: true, stdout: true}`, little or nothing is known. A file has a SHA-256 if all of it
+went through, from its beginning to its end. Of rsync the command line is shown. Whatever a program
+does to files by itself is not in the log.
 
 Exit status:
   0  the log was read to its end
@@ -146,9 +147,12 @@ impl Printer {
         writeln!(self.out, "{}", entry.remark())?;
         if let Action::Transfer { content, .. } = &entry.action {
             let indent = "";
-            match (content.sha256, content.incomplete) {
-                (Some(hash), _) => writeln!(self.out, "{indent:22}sha256 {}", hex(&hash))?,
-                (None, Some(why)) => writeln!(self.out, "{indent:22}no hash: {why}")?,
+            match (&content.sha256, &content.incomplete) {
+                (Some(hash), _) => writeln!(self.out, "{indent:22}sha256 {}", hex(hash))?,
+                (None, Some(why)) => {
+                    let why = Visible(why.as_bytes());
+                    writeln!(self.out, "{indent:22}no hash: {why}")?;
+                }
                 (None, None) => {}
             }
         }

@@ -7,7 +7,7 @@ mod player;
 mod raw;
 mod recording;
 mod terminal;
-mod time;
+pub(super) mod time;
 
 use super::decode::filter;
 use super::log;

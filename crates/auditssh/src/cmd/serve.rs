@@ -5,6 +5,7 @@ mod choice;
 mod counters;
 mod demo;
 pub(crate) mod engine;
+mod ledger;
 mod monitor;
 mod notify;
 pub(crate) mod parts;

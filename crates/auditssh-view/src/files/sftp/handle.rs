@@ -1,5 +1,5 @@
 use crate::files::transfer::Transfer;
-use crate::files::{Action, At, Direction, Entry, Note, Outcome, Shared, To};
+use crate::files::{Action, At, Direction, Entry, Outcome, Shared, To, Told};
 use std::borrow::Cow;
 
 /// How a file was opened.
@@ -14,6 +14,17 @@ pub(super) struct Mode {
     pub(super) append: bool,
     /// Whether nothing is in it at first.
     pub(super) empty: bool,
+}
+
+impl Mode {
+    /// Which way its content goes, or the way that matters more.
+    pub(super) const fn direction(self) -> Direction {
+        if self.write {
+            Direction::Upload
+        } else {
+            Direction::Download
+        }
+    }
 }
 
 /// An open file.
@@ -107,9 +118,15 @@ impl Handle {
             self.down.spoil("it was not read to its end");
         }
         let read = self.mode.read && (!self.mode.write || self.down.next() > 0);
-        for (transfer, happened) in [(self.up, self.mode.write), (self.down, read)] {
+        // Whoever has all of a file may leave without a word.
+        let got = match &outcome {
+            Outcome::Unknown if self.down.is_whole() => Outcome::Done,
+            outcome => outcome.clone(),
+        };
+        let (up, down) = ((self.up, self.mode.write, outcome), (self.down, read, got));
+        for (transfer, happened, outcome) in [up, down] {
             if happened {
-                tell(transfer, self.path.clone(), at, outcome.clone(), shared, to);
+                tell(transfer, self.path.clone(), at, outcome, shared, to);
             } else {
                 transfer.finish(shared);
             }
@@ -127,12 +144,7 @@ pub(super) fn not_opened(
     shared: &mut Shared,
     to: &mut To<'_>,
 ) {
-    let direction = if mode.write {
-        Direction::Upload
-    } else {
-        Direction::Download
-    };
-    let mut transfer = Transfer::new(shared.next(), direction, begun);
+    let mut transfer = Transfer::new(shared.next(), mode.direction(), begun);
     transfer.spoil("nothing went through");
     tell(transfer, path, at, outcome, shared, to);
 }
@@ -146,7 +158,7 @@ fn tell(
     to: &mut To<'_>,
 ) {
     let (number, direction) = (transfer.number, transfer.direction);
-    to(Note::Entry(&Entry {
+    to(Told::Entry(&Entry {
         channel: at.channel,
         begun: transfer.begun.time,
         ended: at.time,

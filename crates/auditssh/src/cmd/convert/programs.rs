@@ -5,7 +5,7 @@ use auditssh_archive::is_id;
 use auditssh_log::Message;
 use auditssh_view::cast::{Cast, Style};
 use auditssh_view::runs::{Did, Runs, Start, Step};
-use auditssh_view::screen::{Html, Plain};
+use auditssh_view::screen::{Html, Plain, Svg};
 use auditssh_view::{View as Form, Visible};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,6 +16,8 @@ pub(super) enum View {
     Cast(Style),
     Text,
     Html,
+    /// From when to when, in nanoseconds.
+    Svg(u64, u64),
 }
 
 /// Most programs that are converted at once: each may need a large screen, or but little.
@@ -119,7 +121,7 @@ impl Writer {
         let one = !matches!(self.target, Target::Directory { .. });
         let most = match self.view {
             View::Cast(_) => MOST_CASTS,
-            View::Text | View::Html => MOST_SCREENS,
+            View::Text | View::Html | View::Svg(..) => MOST_SCREENS,
         };
         if one && self.found.written > 0 || self.open.len() >= most {
             self.found.leave_out(channel, start);
@@ -130,6 +132,7 @@ impl Writer {
             View::Cast(style) => Box::new(Cast::new(start, style, &mut out)?),
             View::Text => Box::new(Plain::new(start, &mut out)?),
             View::Html => Box::new(Html::new(start, &mut out)?),
+            View::Svg(from, until) => Box::new(Svg::new(start, from, until)),
         };
         self.found.written += 1;
         self.open.insert(channel, (view, out));

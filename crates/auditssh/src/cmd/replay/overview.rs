@@ -3,6 +3,7 @@
 use super::recording::Recording;
 use crate::cmd::log::Read;
 use auditssh_log::message::Text;
+use auditssh_view::commands::{How, Watch};
 use auditssh_view::runs::{Did, Runs, Start, Step};
 use auditssh_view::summary::What;
 use std::collections::BTreeMap;
@@ -11,11 +12,10 @@ use std::fmt;
 /// Most programs that are listed, and most commands that can be jumped to.
 const MOST_PROGRAMS: usize = 1000;
 const MOST_COMMANDS: usize = 100_000;
+/// Most programs in which commands are looked for at once: each needs a screen.
+const MOST_WATCHED: usize = 64;
 /// Most channels whose programs are counted.
 const MOST_CHANNELS: usize = 100_000;
-
-/// How a shell marks that a command runs.
-const MARK: &[u8] = b"\x1b]133;C";
 
 pub(super) struct Overview {
     pub(super) programs: Vec<Program>,
@@ -33,7 +33,6 @@ pub(super) struct Program {
     pub(super) length: u64,
     /// When commands were given.
     pub(super) commands: Vec<u64>,
-    typed: Vec<u64>,
 }
 
 /// What a program is called.
@@ -80,8 +79,8 @@ impl Overview {
 #[derive(Default)]
 struct Found {
     programs: Vec<Program>,
-    /// Those that run, by channel, and how many ran there.
-    open: BTreeMap<u64, usize>,
+    /// Those that run, by channel, with what finds their commands; and how many ran there.
+    open: BTreeMap<u64, (usize, Option<Watch>)>,
     counts: BTreeMap<u64, u64>,
     /// How many commands were found.
     marks: usize,
@@ -95,27 +94,23 @@ impl Found {
             }
             return;
         }
-        let Some(program) = self.open.get(&step.channel) else {
+        let Some((program, watch)) = self.open.get_mut(&step.channel) else {
             return;
         };
         let Some(program) = self.programs.get_mut(*program) else {
             return;
         };
         program.length = step.at;
-        match step.what {
-            Did::Input(data) if data.contains(&b'\r') || data.contains(&b'\n') => {
-                mark(&mut program.typed, step.at, &mut self.marks);
-            }
-            Did::Output(data) if contains(data, MARK) => {
-                mark(&mut program.commands, step.at, &mut self.marks);
-            }
-            Did::End => {
-                if program.commands.is_empty() {
-                    program.commands = std::mem::take(&mut program.typed);
+        if let Some(watch) = watch {
+            watch.push(step, &mut |command| {
+                // The one that a program was started with is where it begins.
+                if command.how != How::Started {
+                    mark(&mut program.commands, command.at, &mut self.marks);
                 }
-                self.open.remove(&step.channel);
-            }
-            _ => {}
+            });
+        }
+        if matches!(step.what, Did::End) {
+            self.open.remove(&step.channel);
         }
     }
 
@@ -125,14 +120,14 @@ impl Found {
         if start.is_sftp() {
             return;
         }
-        self.open.insert(channel, self.programs.len());
+        let watch = (self.open.len() < MOST_WATCHED).then(|| Watch::new(start));
+        self.open.insert(channel, (self.programs.len(), watch));
         self.programs.push(Program {
             channel,
             nth: *nth,
             what: Name(start.command().cloned(), start.what == Some(What::Shell)),
             length: 0,
             commands: Vec::new(),
-            typed: Vec::new(),
         });
     }
 }
@@ -142,8 +137,4 @@ fn mark(times: &mut Vec<u64>, at: u64, all: &mut usize) {
         *all += 1;
         times.push(at);
     }
-}
-
-fn contains(data: &[u8], part: &[u8]) -> bool {
-    data.windows(part.len()).any(|window| window == part)
 }

@@ -28,7 +28,7 @@ pub(super) fn duration(text: &str) -> Result<u64, &'static str> {
 }
 
 /// Reads a place: hours, minutes and seconds with colons, or a duration.
-pub(super) fn position(text: &str) -> Result<u64, &'static str> {
+pub(in crate::cmd) fn position(text: &str) -> Result<u64, &'static str> {
     let wrong = "minutes and seconds are wanted (12:34), or seconds, or a duration such as 1m30s";
     if !text.contains(':') {
         return duration(text).map_err(|_| wrong);

@@ -101,6 +101,8 @@ fn audit(data: &Path) -> Audit {
             stderr: true,
             passwords: false,
             forwarding: true,
+            // The streams are there, and tell it.
+            files: false,
         },
         directory: Directory {
             path: data.join("audit"),

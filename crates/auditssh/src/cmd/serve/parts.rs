@@ -1,5 +1,6 @@
 //! What each part of the server is told, made of the checked configuration.
 
+use super::ledger::Ledgers;
 use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
@@ -121,6 +122,7 @@ pub(crate) fn archive(
         _ => codec::Format::Audit,
     };
     settings.intercept = audit.intercept;
+    settings.taps = (audit.intercept.files).then(|| Arc::new(Ledgers) as Arc<dyn archive::Taps>);
     settings.sync = match audit.durability {
         Durability::None => archive::Sync::None,
         Durability::Interval(interval) => archive::Sync::Interval(interval),

@@ -171,5 +171,6 @@ fn intercept(raw: &raw::Intercept) -> Intercept {
         stderr: raw.stderr,
         passwords: raw.passwords,
         forwarding: raw.forwarding,
+        files: raw.files,
     }
 }

@@ -109,6 +109,10 @@ pub(crate) struct Intercept {
     pub(crate) passwords: bool,
     /// What passes through forwarded connections.
     pub(crate) forwarding: bool,
+    /// What happens to files by SFTP, scp and rsync, without their contents: path, direction, size,
+    /// time, result and SHA-256 of each, renamings, removals, directories, links, permissions. Also
+    /// where `stdin` and `stdout` are not recorded.
+    pub(crate) files: bool,
 }
 
 /// What is recorded of the client's input.
