@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let version = format.version();
         let directory = Path::new(&directory).join(format!("v{version}"));
         let mut settings = Settings::new(&directory);
-        settings.format = format;
+        settings.form = auditssh_archive::Form::Messages(format);
         settings.intercept = Intercept::ALL;
         let archive = Archive::open(settings)?;
         for (kind, events) in [("empty", 0), ("text", 4), ("many", many)] {

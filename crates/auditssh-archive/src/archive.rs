@@ -4,6 +4,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::directory::{self, Lock, tail_name};
 use crate::disk::{Disk, uninterrupted, write_all};
 use crate::error::{CreateError, OpenError, Refusal};
+use crate::form::Form;
+use crate::lines::{self, Ends};
 use crate::log::Log;
 use crate::recorder::{Recorder, new_id};
 use crate::recovery;
@@ -34,9 +36,10 @@ const BLOCKED: usize = 256;
 /// After so many ticks in which nothing could be looked at the storage hangs.
 const SILENCE: u32 = 60;
 
-/// Where logs are kept. Cheap to clone.
+/// Where logs are kept: nowhere, in a directory, or by several outputs, each with a directory and
+/// settings of its own. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Archive(Option<Arc<Inner>>);
+pub struct Archive(Vec<Arc<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -63,7 +66,17 @@ impl Archive {
 
     /// Keeps nothing (`format: none`, `storage: none`).
     pub const fn none() -> Self {
-        Self(None)
+        Self(Vec::new())
+    }
+
+    /// Several archives as one: a connection has a log in each.
+    pub fn of(outputs: impl IntoIterator<Item = Self>) -> Self {
+        Self(outputs.into_iter().flat_map(|archive| archive.0).collect())
+    }
+
+    /// Each output by itself.
+    pub fn outputs(&self) -> impl Iterator<Item = Self> {
+        self.0.iter().map(|output| Self(vec![Arc::clone(output)]))
     }
 
     fn start(
@@ -90,64 +103,89 @@ impl Archive {
         });
         ticker::recover(&shared);
         let threads = threads(&shared).map_err(OpenError::Thread)?;
-        Ok(Self(Some(Arc::new(Inner {
+        Ok(Self(vec![Arc::new(Inner {
             shared,
             threads,
             _lock: lock,
-        }))))
+        })]))
     }
 
-    /// Begins the log of a connection under an id of its own.
+    /// Begins the log of a connection under an id of its own, in each output. An output that can't
+    /// is left out if its sessions go on unrecorded ([`OnFailure::Continue`](crate::OnFailure))
+    /// and there is another one.
     pub async fn create(&self) -> Result<Recorder, CreateError> {
-        let Some(inner) = &self.0 else {
+        if self.0.is_empty() {
             return Ok(Recorder::discarding());
-        };
-        let shared = Arc::clone(&inner.shared);
-        let begun = tokio::task::spawn_blocking(move || begin(&shared)).await;
-        match begun {
-            Ok(Ok(log)) => Ok(Recorder::new(log)),
-            Ok(Err(error)) => {
-                Counters::add(&inner.shared.counters.refused, 1);
-                Err(error)
-            }
+        }
+        let outputs = self.0.clone();
+        let begun = tokio::task::spawn_blocking(move || {
+            let outputs: Vec<_> = outputs.iter().map(|output| &output.shared).collect();
+            begin(&outputs)
+        });
+        match begun.await {
+            Ok(result) => Ok(Recorder::new(result?)),
             Err(_) => Err(CreateError::Refused(Refusal::ShuttingDown)),
         }
     }
 
-    /// How the archive is now; `None` if it keeps nothing.
+    /// How the archive is now, all outputs together; `None` if it keeps nothing.
     pub fn status(&self) -> Option<Status> {
-        let shared = &self.0.as_ref()?.shared;
+        let all = self
+            .0
+            .iter()
+            .map(|output| (output.status(), output.shared.goes_on()));
+        let all: Vec<_> = all.collect();
+        let needed = all.iter().filter(|(_, goes_on)| !goes_on || all.len() == 1);
+        let refused = needed
+            .filter_map(|(status, _)| status.refusal.clone())
+            .next();
+        let every = all.iter().all(|(status, _)| status.refusal.is_some());
+        let any = all.iter().find_map(|(status, _)| status.refusal.clone());
+        let mut whole = all
+            .iter()
+            .map(|(status, _)| status.clone())
+            .reduce(Status::and)?;
+        whole.refusal = refused.or(any.filter(|_| every));
+        Some(whole)
+    }
+
+    /// Running totals of the first output; `None` if it keeps nothing.
+    pub fn counters(&self) -> Option<&Counters> {
+        Some(&self.0.first()?.shared.counters)
+    }
+
+    /// Begins no further logs and waits until all are closed, at most for `patience`. Returns how
+    /// many are not: the next start recovers them.
+    pub async fn shutdown(&self, patience: Duration) -> usize {
+        for output in &self.0 {
+            output.shared.ending.store(true, Ordering::Release);
+        }
+        let open = || self.0.iter().map(|output| lock(&output.shared.live).len());
+        let closed = async {
+            while open().any(|logs| logs > 0) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, closed).await;
+        open().sum()
+    }
+}
+
+impl Inner {
+    fn status(&self) -> Status {
+        let shared = &self.shared;
         let (looked, space) = *lock(&shared.looked);
         let silence = looked.elapsed();
         let hangs = (silence > shared.settings.tick * SILENCE).then(|| {
             let text = format!("no answer for {} s", silence.as_secs());
             Refusal::Storage(text.into())
         });
-        Some(Status {
+        Status {
             refusal: hangs.or_else(|| shared.counters.refusal()),
             open: lock(&shared.live).len(),
             unrecovered: lock(&shared.left).len(),
             space,
-        })
-    }
-
-    /// Running totals; `None` if it keeps nothing.
-    pub fn counters(&self) -> Option<&Counters> {
-        Some(&self.0.as_ref()?.shared.counters)
-    }
-
-    /// Begins no further logs and waits until all are closed, at most for `patience`. Returns how
-    /// many are not: the next start recovers them.
-    pub async fn shutdown(&self, patience: Duration) -> usize {
-        let Some(inner) = &self.0 else { return 0 };
-        inner.shared.ending.store(true, Ordering::Release);
-        let closed = async {
-            while !lock(&inner.shared.live).is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let _ = tokio::time::timeout(patience, closed).await;
-        lock(&inner.shared.live).len()
+        }
     }
 }
 
@@ -211,15 +249,46 @@ fn write(shared: &Shared, thread: usize) {
     }
 }
 
-fn begin(shared: &Arc<Shared>) -> Result<Arc<Log>, CreateError> {
+/// Begins the logs of a connection. Nothing is left of them if it is refused.
+fn begin(outputs: &[&Arc<Shared>]) -> Result<Vec<Arc<Log>>, CreateError> {
+    let id = new_id();
+    let (mut logs, mut refusal) = (Vec::new(), None);
+    for shared in outputs {
+        match begin_one(shared, &id) {
+            Ok(log) => logs.push(log),
+            Err(error) => {
+                Counters::add(&shared.counters.refused, 1);
+                if !shared.goes_on() {
+                    refusal = Some(error);
+                    break;
+                }
+                if outputs.len() > 1 {
+                    tracing::error!(connection = %id, %error, "an output misses a whole session");
+                }
+                refusal.get_or_insert(error);
+            }
+        }
+    }
+    let needed = outputs.iter().filter(|shared| !shared.goes_on()).count();
+    let have = logs.iter().filter(|log| !log.shared.goes_on()).count();
+    if let Some(error) = refusal.filter(|_| have < needed || logs.is_empty()) {
+        logs.iter().for_each(|log| discard(&log.shared, &log.id));
+        return Err(error);
+    }
+    for log in &logs {
+        Counters::add(&log.shared.counters.begun, 1);
+        lock(&log.shared.live).insert(log.id.clone(), Arc::clone(log));
+    }
+    Ok(logs)
+}
+
+fn begin_one(shared: &Arc<Shared>, id: &str) -> Result<Arc<Log>, CreateError> {
     if shared.ending.load(Ordering::Acquire) {
         return Err(CreateError::Refused(Refusal::ShuttingDown));
     }
-    match room(shared).and_then(|()| new_log(shared)) {
+    match room(shared).and_then(|()| new_log(shared, id)) {
         Ok(log) => {
             admit(shared);
-            Counters::add(&shared.counters.begun, 1);
-            lock(&shared.live).insert(log.id.clone(), Arc::clone(&log));
             Ok(log)
         }
         Err(error) => {
@@ -267,26 +336,30 @@ pub(crate) fn enough(shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the files of a log under an id of its own. Nothing is left of one that cannot be begun.
-pub(crate) fn new_log(shared: &Arc<Shared>) -> io::Result<Arc<Log>> {
-    let id = &new_id();
+/// Makes the files of a log that a connection begins with. Nothing is left of one that cannot be begun.
+pub(crate) fn new_log(shared: &Arc<Shared>, id: &str) -> io::Result<Arc<Log>> {
     enough(shared)?;
-    let format = shared.settings.format;
-    let header = format.header();
-    let version = u32::try_from(format.version()).unwrap_or_default();
+    let form = &shared.settings.form;
+    let (version, ends) = match form {
+        Form::Messages(format) => (u32::try_from(format.version()).unwrap_or_default(), None),
+        Form::Lines(_) => (lines::VERSION, Some(Ends::default())),
+    };
     // The tail comes first and goes last: a log without one is not ours to complete.
     let tails = Tails::begin(Arc::clone(&shared.disk), id, version)?;
-    let file = uninterrupted(|| shared.disk.create(id)).and_then(|file| {
-        write_all(&*file, &header, 0)?;
-        Ok(file)
-    });
+    let file = match form {
+        Form::Messages(format) => uninterrupted(|| shared.disk.create(id)).and_then(|file| {
+            write_all(&*file, &format.header(), 0)?;
+            Ok(Some(file))
+        }),
+        // Its files are made when there is something to write.
+        Form::Lines(_) => Ok(None),
+    };
     match file {
         Ok(file) => Ok(Arc::new(Log::new(
             id.to_owned(),
             Arc::clone(shared),
-            file,
-            Spool::new(tails),
-            Seals::new(&header),
+            Spool::new(tails, ends),
+            Seals::new(sealer::begin(form, id, file)),
         ))),
         Err(error) => {
             drop(tails);

@@ -112,7 +112,8 @@ pub fn is_live(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The logs in a directory that are not being written and need no recovery: those without tails.
+/// The logs in a directory, casts among them, that are not being written and need no recovery: those
+/// without tails.
 pub fn closed_logs(path: &Path) -> io::Result<Vec<String>> {
     let (mut logs, mut open) = (BTreeSet::new(), BTreeSet::new());
     for entry in std::fs::read_dir(path)? {
@@ -120,11 +121,13 @@ pub fn closed_logs(path: &Path) -> io::Result<Vec<String>> {
         let Some(name) = name.to_str() else { continue };
         if let Some(id) = tail_owner(name) {
             open.insert(id.to_owned());
-        } else if is_id(name) {
+        } else if is_log(name) {
             logs.insert(name.to_owned());
         }
     }
-    Ok(logs.difference(&open).cloned().collect())
+    let open = |name: &String| open.contains(connection_of(name));
+    logs.retain(|name| !open(name));
+    Ok(logs.into_iter().collect())
 }
 
 /// Name of one of the two tails of a log.
@@ -145,11 +148,11 @@ pub fn damaged_names(id: &str) -> impl Iterator<Item = String> {
     (0..MOST_DAMAGED).map(move |number| damaged_name(id, number))
 }
 
-/// The connection for which a file with this name was set aside.
+/// The log or cast beside which a file with this name was set aside.
 pub fn damaged_owner(name: &str) -> Option<&str> {
     let (id, number) = name.strip_prefix('.')?.split_once(".damaged")?;
     let number: u32 = number.parse().ok()?;
-    (is_id(id) && number < MOST_DAMAGED).then_some(id)
+    (is_log(id) && number < MOST_DAMAGED).then_some(id)
 }
 
 /// The connection whose tail has this name.
@@ -165,6 +168,28 @@ pub fn is_id(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Name of the cast of a channel.
+pub fn cast_name(id: &str, channel: u64) -> String {
+    format!("{id}.{channel}.cast")
+}
+
+/// The connection and the channel whose cast has this name.
+pub fn cast_owner(name: &str) -> Option<(&str, u64)> {
+    let (id, channel) = name.strip_suffix(".cast")?.split_once('.')?;
+    let number: u64 = channel.parse().ok()?;
+    (is_id(id) && number.to_string() == channel).then_some((id, number))
+}
+
+/// Whether a name is that of a log or a cast.
+pub fn is_log(name: &str) -> bool {
+    is_id(name) || cast_owner(name).is_some()
+}
+
+/// The connection of a log or cast.
+fn connection_of(name: &str) -> &str {
+    cast_owner(name).map_or(name, |(id, _)| id)
 }
 
 fn open(path: &Path) -> Result<OwnedFd, Errno> {

@@ -17,9 +17,11 @@ mod directory;
 pub mod disk;
 mod entry;
 mod error;
+mod form;
 mod frames;
 pub mod key;
 mod latency;
+mod lines;
 mod log;
 mod missing;
 mod observer;
@@ -44,10 +46,12 @@ pub mod verify;
 pub use archive::Archive;
 pub use clock::{Clock, SystemClock};
 pub use directory::{
-    DirectoryError, closed_logs, damaged_names, damaged_owner, inspect, is_id, is_live, tail_owner,
+    DirectoryError, cast_name, cast_owner, closed_logs, damaged_names, damaged_owner, inspect,
+    is_id, is_live, is_log, tail_owner,
 };
 pub use entry::Entry;
 pub use error::{CreateError, OpenError, RecordError, Refusal};
+pub use form::{Encoder, Encoders, Form, Piece};
 pub use latency::Latency;
 pub use observer::Observer;
 pub use recorder::{Commit, Recorder};

@@ -1,9 +1,10 @@
 //! One log while it is written: what its session, its writer and its sealer share.
 
 use crate::clock::Timeline;
-use crate::disk::DiskFile;
 use crate::entry::Entry;
 use crate::error::RecordError;
+use crate::form::{Encoder, Form, Piece};
+use crate::lines;
 use crate::missing::Missing;
 use crate::progress::Progress;
 use crate::sealer::Seals;
@@ -29,7 +30,6 @@ pub(crate) struct Log {
     pub(crate) id: String,
     pub(crate) shared: Arc<Shared>,
     pub(crate) progress: Progress,
-    pub(crate) file: Arc<dyn DiskFile>,
     order: Mutex<Order>,
     /// Touched by the log's writer alone, but for looks at it.
     pub(crate) spool: Mutex<Spool>,
@@ -72,6 +72,8 @@ struct Order {
     heir: Option<Arc<Log>>,
     /// What was told of the connection so far: a log in which the session goes on says it again.
     known: Continued,
+    /// Makes lines of events, if the log consists of those.
+    encoder: Option<Box<dyn Encoder>>,
 }
 
 /// Events on their way to the writer.
@@ -81,6 +83,8 @@ pub(crate) struct Waiting {
     pub(crate) frames: Vec<u8>,
     /// One for each frame, and one for each run of events that found no room.
     pub(crate) tickets: VecDeque<Ticket>,
+    /// One for each run of events that found no room: what lines they had.
+    pub(crate) lost: VecDeque<lines::Lost>,
     /// The last frame is the last of the log.
     pub(crate) ended: bool,
 }
@@ -111,19 +115,16 @@ struct Item {
 }
 
 impl Log {
-    pub(crate) fn new(
-        id: String,
-        shared: Arc<Shared>,
-        file: Arc<dyn DiskFile>,
-        spool: Spool,
-        seals: Seals,
-    ) -> Self {
+    pub(crate) fn new(id: String, shared: Arc<Shared>, spool: Spool, seals: Seals) -> Self {
         let line = Timeline::new(shared.clock.now());
+        let encoder = match &shared.settings.form {
+            Form::Messages(_) => None,
+            Form::Lines(encoders) => Some(encoders.begin(&id)),
+        };
         Self {
             id,
             shared,
             progress: Progress::new(),
-            file,
             order: Mutex::new(Order {
                 line,
                 waiting: Waiting::default(),
@@ -133,6 +134,7 @@ impl Log {
                 failed: None,
                 heir: None,
                 known: Continued::default(),
+                encoder,
             }),
             spool: Mutex::new(spool),
             seals: Mutex::new(seals),
@@ -149,7 +151,7 @@ impl Log {
     }
 
     /// Gives an event its place and its time. Returns the log that took it, which is another one if
-    /// the session goes on there, and its ticket; `None` if policy drops it.
+    /// the session goes on there, and its ticket; `None` if policy drops it, or nothing is to be written of it.
     pub(crate) fn append(
         self: &Arc<Self>,
         entry: Entry,
@@ -175,14 +177,18 @@ impl Log {
             let Some(heir) = order.heir.clone() else {
                 let ticket = log.take_in(&mut order, item)?;
                 drop(order);
-                return Ok(Some((log, ticket)));
+                return Ok(ticket.map(|ticket| (log, ticket)));
             };
             drop(order);
             log = heir;
         }
     }
 
-    fn take_in(self: &Arc<Self>, order: &mut Order, item: Item) -> Result<u64, RecordError> {
+    fn take_in(
+        self: &Arc<Self>,
+        order: &mut Order,
+        item: Item,
+    ) -> Result<Option<u64>, RecordError> {
         let (ends, closes) = (item.event == Event::Disconnect, closes(&item.event));
         if order.ended {
             return Err(RecordError::Ended);
@@ -198,30 +204,56 @@ impl Log {
             if !self.shared.goes_on() {
                 return Err(RecordError::Behind);
             }
-            self.miss(order, item.bytes);
+            self.miss(order, item);
         } else {
             self.stamp(order, item)?;
         }
         order.ended = ends;
         order.waiting.ended = ends;
+        if order.ticket == ticket {
+            return Ok(None); // it adds no line
+        }
         self.schedule(order);
-        Ok(ticket)
+        Ok(Some(ticket))
     }
 
-    /// Counts an event that finds no room. It is as far as those before it when they are.
-    fn miss(&self, order: &mut Order, bytes: u64) {
+    /// Counts an event that finds no room. It is as far as those before it when they are. Of lines it
+    /// is kept what is to stand in their place: without the beginning of a file, what follows would
+    /// belong to none.
+    fn miss(&self, order: &mut Order, item: Item) {
         let mut line = order.line; // a jump of the clock is still to be told
-        let wall = line.stamp(self.shared.clock.now()).0.wall;
-        let missing = Missing::one(bytes, wall);
+        let (stamp, _) = line.stamp(self.shared.clock.now());
+        let missing = Missing::one(item.bytes, stamp.wall);
+        let (form, mut lost) = (&self.shared.settings.form, Vec::new());
+        if let Some(encoder) = &mut order.encoder {
+            let message = self.message(stamp, (item.event, item.channel_id, item.extra));
+            let mut pieces = encoder.push(&message, stamp.mono);
+            if pieces.is_empty() {
+                return;
+            }
+            lost.append(&mut pieces);
+        }
         order.ticket += 1;
-        let tickets = &mut order.waiting.tickets;
+        let Waiting {
+            tickets,
+            lost: runs,
+            ..
+        } = &mut order.waiting;
         if let Some(last) = tickets.back_mut()
             && let Some(run) = &mut last.missing
         {
             run.add(&missing);
             last.end = order.ticket;
+            if let (Some(run), Form::Lines(encoders)) = (runs.back_mut(), form) {
+                run.add(lost, &**encoders);
+            }
             return;
         }
+        let mut run = lines::Lost::default();
+        if let Form::Lines(encoders) = form {
+            run.add(lost, &**encoders);
+        }
+        runs.push_back(run);
         tickets.push_back(Ticket {
             end: order.ticket,
             bytes: 0,
@@ -230,14 +262,23 @@ impl Log {
         });
     }
 
-    /// Puts a message in the queue, and before it a jump of the clock, if there was one.
+    /// Puts a message in the queue, and before it a jump of the clock, if there was one. Lines have
+    /// times that do not jump.
     fn stamp(&self, order: &mut Order, item: Item) -> Result<(), RecordError> {
         let (stamp, step) = order.line.stamp(self.shared.clock.now());
         order.known.connected.get_or_insert(stamp.wall);
         let waiting = &mut order.waiting;
-        if let Some(nanoseconds) = step {
+        if let Some(nanoseconds) = step
+            && order.encoder.is_none()
+        {
             let (event, extra) = ClockStep { nanoseconds }.record();
-            self.encode(&mut waiting.frames, stamp, false, (event, None, extra));
+            self.encode(
+                None,
+                &mut waiting.frames,
+                stamp,
+                false,
+                (event, None, extra),
+            );
             waiting.tickets.push_back(Ticket {
                 end: order.ticket,
                 bytes: 0,
@@ -247,8 +288,11 @@ impl Log {
         }
         let (start, closes) = (waiting.frames.len(), closes(&item.event));
         let message = (item.event, item.channel_id, item.extra);
-        self.encode(&mut waiting.frames, stamp, false, message);
-        let length = waiting.frames.len() - start - tail::FRAME;
+        let encoder = order.encoder.as_deref_mut();
+        self.encode(encoder, &mut waiting.frames, stamp, false, message);
+        let Some(length) = (waiting.frames.len() - start).checked_sub(tail::FRAME) else {
+            return Ok(());
+        };
         if length > MAX_MESSAGE {
             waiting.frames.truncate(start);
             return Err(RecordError::TooLong(length));
@@ -265,7 +309,14 @@ impl Log {
 
     /// Has the session go on in `heir`, unless something waits for this log's writer. What comes
     /// from now on goes there; what ended here ends there. Returns what `heir` is to say of it.
-    pub(crate) fn leave_to(&self, heir: &Arc<Self>) -> Option<Continued> {
+    /// What its files begin with, if it consists of lines, is added to `begun`; `ended` are those that
+    /// have ended and miss something.
+    pub(crate) fn leave_to(
+        &self,
+        heir: &Arc<Self>,
+        ended: &[u64],
+        begun: &mut Vec<Piece>,
+    ) -> Option<Continued> {
         let mut order = lock(&self.order);
         if !order.waiting.tickets.is_empty() {
             return None;
@@ -274,6 +325,10 @@ impl Log {
         next.line = order.line;
         next.known = order.known.clone();
         next.known.log = self.id.as_str().into();
+        next.encoder = order.encoder.take();
+        if let Some(encoder) = &mut next.encoder {
+            begun.extend(encoder.restart(&heir.id, ended));
+        }
         let continued = next.known.clone();
         order.heir = Some(Arc::clone(heir));
         if order.ended {
@@ -291,23 +346,55 @@ impl Log {
         Some(continued)
     }
 
-    /// Appends a frame without its place.
-    pub(crate) fn encode(
+    /// Appends a frame without its place; none if nothing is to be written.
+    fn encode(
         &self,
+        encoder: Option<&mut (dyn Encoder + 'static)>,
         frames: &mut Vec<u8>,
         stamp: tail::Stamp,
         gap: bool,
-        (event, channel_id, extra): (Event, Option<u64>, Extra),
+        what: (Event, Option<u64>, Extra),
     ) {
-        let message = Message {
+        let message = self.message(stamp, what);
+        let Some(encoder) = encoder else {
+            if matches!(self.shared.settings.form, Form::Messages(_)) {
+                tail::open(frames, stamp, gap, |out| codec::encode(&message, out));
+            }
+            return;
+        };
+        let pieces = encoder.push(&message, stamp.mono);
+        // The end of the session is to be seen to be written, too.
+        if !pieces.is_empty() || message.event == Event::Disconnect {
+            tail::open(frames, stamp, gap, |out| lines::encode(&pieces, out));
+        }
+    }
+
+    /// Appends a frame that tells of a gap, without its place: the message, or what stands in the
+    /// place of lines.
+    pub(crate) fn encode_gap(&self, frames: &mut Vec<u8>, gap: (Event, Extra), lost: &lines::Lost) {
+        let stamp = self.now();
+        match self.shared.settings.form {
+            Form::Messages(_) => self.encode(None, frames, stamp, true, (gap.0, None, gap.1)),
+            Form::Lines(_) => {
+                let pieces = lost.pieces();
+                tail::open(frames, stamp, true, |out| lines::encode(&pieces, out));
+            }
+        }
+    }
+
+    fn message(
+        &self,
+        stamp: tail::Stamp,
+        (event, channel_id, extra): (Event, Option<u64>, Extra),
+    ) -> Message {
+        Message {
             connection_id: self.id.as_str().into(),
             timestamp: stamp.wall,
             channel_id,
             event,
             extra,
             envelope_extra: Extra::new(),
-        };
-        tail::open(frames, stamp, gap, |out| codec::encode(&message, out));
+        }
     }
 
     /// The time at which the writer itself has something to say.

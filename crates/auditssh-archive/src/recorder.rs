@@ -2,7 +2,7 @@
 
 use crate::entry::Entry;
 use crate::error::RecordError;
-use crate::log::Log;
+use crate::log::{Log, closes};
 use crate::sync::lock;
 use crate::tap::Tapped;
 use auditssh_log::Event;
@@ -12,21 +12,25 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// The log of one connection, held by everything that acts for it. Cheap to clone. When the last
-/// clone is gone the log is closed.
+/// The log of one connection, or one of each output, held by everything that acts for it. Cheap to
+/// clone. When the last clone is gone the logs are closed.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     id: Arc<str>,
-    held: Option<Arc<Held>>,
+    outputs: Arc<Outputs>,
+}
+
+/// The logs of all outputs, and who looks at what passes.
+#[derive(Debug)]
+struct Outputs {
+    held: Vec<Held>,
+    tapped: Option<Tapped>,
 }
 
 /// The log of the session. If its files can no longer be trusted and `audit.onFailure` says that
 /// the session goes on, another one takes its place.
 #[derive(Debug)]
-struct Held {
-    log: Mutex<Arc<Log>>,
-    tapped: Option<Tapped>,
-}
+struct Held(Mutex<Arc<Log>>);
 
 /// Resolves when the event is at the commit level, or can't be recorded.
 #[must_use = "the effect of an event waits for its commit"]
@@ -36,27 +40,33 @@ pub struct Commit(State);
 #[derive(Debug)]
 enum State {
     Known(Result<(), RecordError>),
-    /// Since when, and for which ticket of which log.
-    Waiting(Instant, Arc<Log>, u64),
+    One(Wait),
+    /// What is not recorded yet, of several outputs.
+    Several(Vec<Wait>),
 }
 
+/// Since when something waits, and for which ticket of which log.
+#[derive(Debug)]
+struct Wait(Instant, Arc<Log>, u64);
+
 impl Recorder {
-    pub(crate) fn new(log: Arc<Log>) -> Self {
+    /// Over the logs of all outputs, which have the connection's id.
+    pub(crate) fn new(logs: Vec<Arc<Log>>) -> Self {
+        let id = logs.first().map_or_else(new_id, |log| log.id.clone());
+        let tapped = logs.iter().find_map(|log| Tapped::new(&log.shared));
+        let held = logs.into_iter().map(|log| Held(Mutex::new(log)));
         Self {
-            id: log.id.as_str().into(),
-            held: Some(Arc::new(Held {
-                tapped: Tapped::new(&log.shared),
-                log: Mutex::new(log),
-            })),
+            id: id.into(),
+            outputs: Arc::new(Outputs {
+                held: held.collect(),
+                tapped,
+            }),
         }
     }
 
     /// A recorder that keeps nothing (`format: none`, `storage: none`).
     pub fn discarding() -> Self {
-        Self {
-            id: new_id().into(),
-            held: None,
-        }
+        Self::new(Vec::new())
     }
 
     /// 32 lower-case hexadecimal digits: the name of the (first) log.
@@ -64,56 +74,122 @@ impl Recorder {
         &self.id
     }
 
-    /// Fixes the place and the time of an event in the log. What it records may have its effect
-    /// once the returned [`Commit`] has resolved.
+    /// Fixes the place and the time of an event in the log of each output. What it records may have
+    /// its effect once the returned [`Commit`] has resolved.
+    ///
+    /// With several outputs, those whose sessions end if they can't be recorded
+    /// ([`OnFailure::Terminate`](crate::OnFailure)) must all have it. One with `Continue` is waited
+    /// for, too, but counts as having it when it does not: what it misses it tells itself.
     pub fn append(&self, entry: impl Into<Entry>) -> Commit {
-        let Some(held) = &self.held else {
-            return Commit(State::Known(Ok(())));
-        };
         let since = Instant::now();
-        Commit(match held.append(entry.into()) {
-            Ok(Some((log, ticket))) => State::Waiting(since, log, ticket),
-            Ok(None) => State::Known(Ok(())),
-            Err(error) => State::Known(Err(error)),
-        })
+        self.outputs.append(since, entry.into())
     }
 
-    /// Resolves when the log can no longer be written and `audit.onFailure` says that the
-    /// session is to end; never otherwise.
+    /// Resolves when the log of an output can no longer be written and its `audit.onFailure` says
+    /// that the session is to end; never otherwise.
     pub async fn failed(&self) -> RecordError {
-        match &self.held {
-            Some(held) => held.log().progress.failed().await,
-            None => std::future::pending().await,
+        let wait = |held: &Held| {
+            let log = held.log();
+            Box::pin(async move { log.progress.failed().await })
+        };
+        let mut outputs: Vec<_> = self.outputs.held.iter().map(wait).collect();
+        std::future::poll_fn(|context| {
+            let ended = outputs
+                .iter_mut()
+                .find_map(|output| match output.as_mut().poll(context) {
+                    Poll::Ready(error) => Some(error),
+                    Poll::Pending => None,
+                });
+            ended.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// Appends the disconnect, seals the logs and resolves when they are closed. Later appends are
+    /// errors. [`RecordError::Deferred`] says that a log is complete but waits for room.
+    pub async fn finish(&self) -> Result<(), RecordError> {
+        let disconnect = self.append(Event::Disconnect).await;
+        let mut result = Ok(());
+        match disconnect {
+            Ok(()) | Err(RecordError::Ended) => {
+                for held in &self.outputs.held {
+                    result = result.and(held.log().progress.closed().await);
+                }
+            }
+            Err(error) => result = Err(error),
+        }
+        result
+    }
+}
+
+impl Outputs {
+    /// Has the tap look at an event, and appends it.
+    fn append(&self, since: Instant, entry: Entry) -> Commit {
+        match &self.tapped {
+            None => self.record(since, entry, &[]),
+            Some(tapped) => tapped.look(entry, |entry, told| self.record(since, entry, told)),
         }
     }
 
-    /// Appends the disconnect, seals the log and resolves when it is closed. Later appends are
-    /// errors. [`RecordError::Deferred`] says that the log is complete but waits for room.
-    pub async fn finish(&self) -> Result<(), RecordError> {
-        let Some(held) = &self.held else {
-            return Ok(());
-        };
-        let disconnect = self.append(Event::Disconnect);
-        match disconnect.await {
-            Ok(()) | Err(RecordError::Ended) => held.log().progress.closed().await,
-            Err(error) => Err(error),
+    /// Gives an event its place in each log, behind what a tap tells of it.
+    fn record(&self, since: Instant, entry: Entry, told: &[Entry]) -> Commit {
+        if let [only] = &*self.held {
+            return Commit(match only.record(entry, told) {
+                Ok(Some((log, ticket))) => State::One(Wait(since, log, ticket)),
+                Ok(None) => State::Known(Ok(())),
+                Err(error) => State::Known(Err(error)),
+            });
         }
+        let (mut waits, mut failure, mut failures) = (Vec::new(), None, 0);
+        for held in &self.held {
+            match held.record(entry.clone(), told) {
+                Ok(Some((log, ticket))) => waits.push(Wait(since, log, ticket)),
+                Ok(None) => {}
+                Err(error) => {
+                    failures += 1;
+                    let goes_on = held.log().shared.goes_on();
+                    if failure.is_none() || !goes_on {
+                        failure = Some((error, goes_on));
+                    }
+                }
+            }
+        }
+        Commit(match failure {
+            Some((error, goes_on)) if !goes_on || failures == self.held.len() => {
+                State::Known(Err(error))
+            }
+            _ => State::Several(waits),
+        })
     }
 }
 
 impl Held {
     fn log(&self) -> Arc<Log> {
-        Arc::clone(&lock(&self.log))
+        Arc::clone(&lock(&self.0))
+    }
+
+    /// Appends what a tap tells of an event, and the event. Returns the place of the last that was
+    /// kept: when that is recorded, so are those before it.
+    fn record(
+        &self,
+        mut entry: Entry,
+        told: &[Entry],
+    ) -> Result<Option<(Arc<Log>, u64)>, RecordError> {
+        let mut place = None;
+        for told in told {
+            let mut told = told.clone();
+            told.follows = std::mem::replace(&mut entry.follows, true);
+            match self.append(told) {
+                Ok(next) => place = next.or(place),
+                // How a session ends is recorded even then.
+                Err(_) if closes(&entry.event) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.append(entry)?.or(place))
     }
 
     fn append(&self, entry: Entry) -> Result<Option<(Arc<Log>, u64)>, RecordError> {
-        match &self.tapped {
-            Some(tapped) => tapped.append(entry, |entry| self.put(entry)),
-            None => self.put(entry),
-        }
-    }
-
-    fn put(&self, entry: Entry) -> Result<Option<(Arc<Log>, u64)>, RecordError> {
         let log = self.log();
         let taken = log.append(entry)?;
         if let Some((heir, _)) = taken
@@ -121,32 +197,55 @@ impl Held {
             .filter(|(taker, _)| !Arc::ptr_eq(taker, &log))
         {
             // Another thread may be further already; the next append finds that out.
-            *lock(&self.log) = Arc::clone(heir);
+            *lock(&self.0) = Arc::clone(heir);
         }
         Ok(taken)
     }
 }
 
-impl Drop for Held {
+impl Drop for Outputs {
     fn drop(&mut self) {
-        let _ = self.append(Event::Disconnect.into());
+        let _ = self.append(Instant::now(), Event::Disconnect.into());
     }
 }
 
 impl Future for Commit {
     type Output = Result<(), RecordError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &self.0 {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
             State::Known(result) => Poll::Ready(result.clone()),
-            State::Waiting(since, log, ticket) => {
-                let fate = log.progress.poll(*ticket, context);
-                if matches!(fate, Poll::Ready(Ok(()))) {
-                    log.shared.counters.commits.observe(since.elapsed());
+            State::One(wait) => wait.poll(context),
+            State::Several(waits) => {
+                let mut failure = None;
+                waits.retain(|wait| match wait.poll(context) {
+                    Poll::Pending => true,
+                    Poll::Ready(Ok(())) => false,
+                    Poll::Ready(Err(error)) => {
+                        if !wait.1.shared.goes_on() {
+                            failure.get_or_insert(error);
+                        }
+                        false
+                    }
+                });
+                match failure {
+                    Some(error) => Poll::Ready(Err(error)),
+                    None if waits.is_empty() => Poll::Ready(Ok(())),
+                    None => Poll::Pending,
                 }
-                fate
             }
         }
+    }
+}
+
+impl Wait {
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<(), RecordError>> {
+        let Self(since, log, ticket) = self;
+        let fate = log.progress.poll(*ticket, context);
+        if matches!(fate, Poll::Ready(Ok(()))) {
+            log.shared.counters.commits.observe(since.elapsed());
+        }
+        fate
     }
 }
 

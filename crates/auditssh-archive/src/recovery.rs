@@ -23,16 +23,18 @@
 
 mod behind;
 mod frames;
+mod lines;
 
 use crate::directory::{self, MOST_DAMAGED, damaged_name, tail_name, tail_owner};
 use crate::disk::{Disk, DiskFile, read_full, uninterrupted, write_all};
 use crate::error::OpenError;
+use crate::form::Form;
 use crate::settings::Settings;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Chain, Chunk, Deflate, End, Ending, Flags, Members, SigningKey, Step};
 pub(crate) use frames::chunk_of;
 use frames::{MAX_CHUNK, Run, Tail};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,6 +44,9 @@ const FINAL_AT_MOST: u64 = 512;
 
 /// How far torn members may reach: no more than two are written without a sync.
 const TORN_AT_MOST: u64 = 2 * MAX_CHUNK + FINAL_AT_MOST;
+
+/// How much of a cast is looked at at a time.
+const MAX_SOUND: usize = 64 << 10;
 
 /// What became of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,11 +84,15 @@ pub struct RecoveryError {
 pub(crate) struct Recovery<'a> {
     pub(crate) disk: &'a dyn Disk,
     /// For a log of which not even the header reached the disk.
-    pub(crate) format: Format,
+    pub(crate) form: &'a Form,
     pub(crate) key: Option<&'a SigningKey>,
     pub(crate) deflate: Deflate,
     /// A log that is not touched loses its tails: they are set aside, and it counts as closed.
     pub(crate) gives_away: bool,
+    /// The files that the log has which was completed last.
+    pub(crate) files: Vec<String>,
+    /// The channels that have casts, of each connection that has tails, once that was looked for.
+    pub(crate) casts: Option<BTreeMap<String, BTreeSet<u64>>>,
 }
 
 /// Completes every log that a crash left open in the directory of `settings`, whose format and key
@@ -95,10 +104,12 @@ pub fn recover<E>(
     let (disk, _lock) = directory::take(settings)?;
     let mut recovery = Recovery {
         disk: &disk,
-        format: settings.format,
+        form: &settings.form,
         key: settings.signing_key.as_ref(),
         deflate: Deflate::new(),
         gives_away: false,
+        files: Vec::new(),
+        casts: None,
     };
     for id in leftovers(&disk).map_err(OpenError::Recovery)? {
         if let Err(stop) = each(&id, recovery.run(&id)) {
@@ -124,10 +135,15 @@ pub(crate) fn leftovers(disk: &dyn Disk) -> io::Result<BTreeSet<String>> {
 impl Recovery<'_> {
     /// Completes one log.
     pub(crate) fn run(&mut self, id: &str) -> Result<Recovered, RecoveryError> {
+        let mut tails = [self.tail(id, 0)?, self.tail(id, 1)?];
+        self.files = vec![id.to_owned()];
+        let open = failed(id, "the log cannot be opened");
+        if self.has_lines(id, &tails).map_err(open)? {
+            return self.run_lines(id, &mut tails);
+        }
         let log = self
             .log(id)
             .map_err(failed(id, "the log cannot be opened"))?;
-        let mut tails = [self.tail(id, 0)?, self.tail(id, 1)?];
         let mut begins = Vec::new();
         for tail in tails.iter_mut().flatten() {
             let first = tail.first();
@@ -200,7 +216,23 @@ impl Recovery<'_> {
             .iter()
             .flatten()
             .find_map(Tail::format)
-            .unwrap_or(self.format)
+            .unwrap_or(match self.form {
+                Form::Messages(format) => *format,
+                Form::Lines(_) => Format::Audit,
+            })
+    }
+
+    /// Whether a log consists of lines. If not even the header of a tail reached the disk, what is
+    /// there besides tells.
+    fn has_lines(&mut self, id: &str, tails: &[Option<Tail>; 2]) -> io::Result<bool> {
+        if let Some(known) = lines::is_lines(tails) {
+            return Ok(known);
+        }
+        match uninterrupted(|| self.disk.open(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return result.map(|_| false),
+        }
+        Ok(matches!(self.form, Form::Lines(_)) || !self.casts(id)?.is_empty())
     }
 
     /// Steps 2 to 4 and the first half of 5.
@@ -282,12 +314,22 @@ impl Recovery<'_> {
 
     /// Copies what is cut off and in no tail, since it is all there is of its messages.
     fn set_aside(&self, id: &str, log: &Arc<dyn DiskFile>, walk: &Walk) -> io::Result<()> {
+        self.set_bytes_aside(id, log, walk.proven..walk.length)
+    }
+
+    /// Copies a stretch of a file into one of its own.
+    fn set_bytes_aside(
+        &self,
+        id: &str,
+        log: &Arc<dyn DiskFile>,
+        stretch: Range<u64>,
+    ) -> io::Result<()> {
         for number in 0..MOST_DAMAGED {
             match uninterrupted(|| self.disk.create(&damaged_name(id, number))) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
-                    copy(&**log, walk.proven..walk.length, &*file, 0)?;
+                    copy(&**log, stretch, &*file, 0)?;
                     uninterrupted(|| file.sync())?;
                     return uninterrupted(|| self.disk.sync());
                 }

@@ -1,20 +1,21 @@
-//! Chunks into members: compressing, hashing and appending, away from the writers.
+//! Chunks into members or casts: compressing, hashing and appending, away from the writers.
 //!
 //! Jobs of one log are done in their order. One that fails stays, is tried again every tick, and
 //! those behind it wait: a full disk costs no message that stands in a tail.
 
-use crate::disk::{DiskFile, read_full, uninterrupted, write_all};
+mod files;
+
+use crate::disk::{DiskFile, read_full, uninterrupted};
 use crate::error::RecordError;
 use crate::log::Log;
-use crate::recovery::chunk_of;
 use crate::shared::{Left, Shared};
 use crate::spool;
 use crate::status::Counters;
 use crate::sync::lock;
 use crate::syncer::{self, Dirty, Then};
-use auditssh_log::codec::Format;
-use auditssh_log::seal::{Chain, Deflate, Ending, Flags};
+use auditssh_log::seal::Deflate;
 use auditssh_log::tail::{self, Frame, HEADER};
+pub(crate) use files::{Files, Written, begin};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -48,30 +49,25 @@ impl Job {
 /// What a log's sealer knows.
 #[derive(Debug)]
 pub(crate) struct Seals {
-    chain: Chain,
-    /// Length of the log.
-    at: u64,
-    flags: Flags,
+    files: Box<dyn Files>,
     jobs: VecDeque<Job>,
     /// The first tail is on its way to the disk.
     rooting: bool,
 }
 
 impl Seals {
-    /// For a log that holds nothing but its header.
-    pub(crate) fn new(header: &[u8; 40]) -> Self {
+    /// For a log that begins with these files.
+    pub(crate) fn new(files: Box<dyn Files>) -> Self {
         Self {
-            chain: Chain::new(header),
-            at: header.len() as u64,
-            flags: Flags::NONE,
+            files,
             jobs: VecDeque::new(),
             rooting: false,
         }
     }
 
-    /// How long the log must be.
-    pub(crate) const fn length(&self) -> u64 {
-        self.at
+    /// The files that are open, and how long they must be.
+    pub(crate) fn open(&self) -> Vec<Written> {
+        self.files.open()
     }
 }
 
@@ -127,16 +123,18 @@ impl Seals {
                     }
                     let (chunk, bytes) = (*chunk, read(&**tail, *end)?);
                     let frames = frames(&bytes, *seed, chunk)?;
-                    self.seal(log, &frames, deflate)?;
+                    let written = self.files.seal(&log.shared, &frames, deflate)?;
+                    let lengths = written.iter().map(|file| (file.name.clone(), file.length));
                     let sealed = Then::Sealed {
                         chunks: chunk.saturating_add(1),
-                        length: self.at,
+                        lengths: lengths.collect(),
                     };
-                    settle(log, chunk == 0, sealed);
+                    settle(log, written, sealed);
                 }
                 Job::Finish(_) => {
-                    self.finish(log)?;
-                    settle(log, false, Then::Finished);
+                    let written = self.files.finish(&log.shared)?;
+                    let names = self.files.names();
+                    settle(log, written, Then::Finished(names));
                 }
                 Job::Retry(_) => {}
             }
@@ -145,47 +143,6 @@ impl Seals {
                 tracing::info!(connection = %log.id, "a log can be sealed again");
             }
         }
-        Ok(())
-    }
-
-    fn seal(&mut self, log: &Log, frames: &[Frame<'_>], deflate: &mut Deflate) -> io::Result<()> {
-        let mut content = Vec::new();
-        if self.chain.number() == 0 {
-            content.extend_from_slice(log.shared.settings.format.prologue());
-        }
-        for frame in frames {
-            content.extend_from_slice(frame.message);
-        }
-        let chunk = chunk_of(frames, Flags::NONE);
-        let mut chain = self.chain.clone();
-        let member = chain
-            .seal(&content, &chunk, deflate)
-            .map_err(io::Error::other)?;
-        self.append(log, &member)?;
-        self.chain = chain;
-        if chunk.flags.contains(Flags::GAP) {
-            self.flags |= Flags::GAP;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, log: &Log) -> io::Result<()> {
-        let settings = &log.shared.settings;
-        let ending = match settings.format {
-            Format::Audit => Ending::Array,
-            Format::Binary => Ending::Sequence,
-        };
-        let chain = self.chain.clone();
-        let member = chain
-            .finish(ending, self.flags, settings.signing_key.as_ref())
-            .map_err(io::Error::other)?;
-        self.append(log, &member)
-    }
-
-    fn append(&mut self, log: &Log, member: &[u8]) -> io::Result<()> {
-        write_all(&*log.file, member, self.at)?;
-        self.at += member.len() as u64;
-        Counters::add(&log.shared.counters.bytes, member.len() as u64);
         Ok(())
     }
 }
@@ -202,7 +159,7 @@ fn is_rooted(log: &Log) -> bool {
 fn root(log: &Arc<Log>, tail: &Arc<dyn DiskFile>) {
     log.shared.sync(Dirty {
         log: Arc::clone(log),
-        file: Arc::clone(tail),
+        file: Some(Arc::clone(tail)),
         names: true,
         then: Then::Rooted,
     });
@@ -214,31 +171,47 @@ pub(crate) fn rooted(log: &Arc<Log>) {
     log.shared.seal(Job::Retry(Arc::clone(log)));
 }
 
-fn settle(log: &Arc<Log>, names: bool, then: Then) {
-    let dirty = Dirty {
+/// Has files forced to the disk, one after the other, and then does what that makes possible. If one
+/// fails, the log is condemned, and nothing is possible any more.
+fn settle(log: &Arc<Log>, written: Vec<Written>, then: Then) {
+    let mut dirty = Dirty {
         log: Arc::clone(log),
-        file: Arc::clone(&log.file),
-        names,
+        file: None,
+        names: false,
         then,
     };
-    if log.shared.syncs() {
-        log.shared.sync(dirty);
-    } else {
+    if !log.shared.syncs() {
         syncer::settle(dirty);
+        return;
     }
+    let mut written = written.into_iter();
+    if let Some(last) = written.next_back() {
+        (dirty.file, dirty.names) = (Some(last.file), last.new);
+    }
+    for Written { file, new, .. } in written {
+        log.shared.sync(Dirty {
+            log: Arc::clone(log),
+            file: Some(file),
+            names: new,
+            then: Then::Next,
+        });
+    }
+    log.shared.sync(dirty);
 }
 
 /// So many chunks are in the log for good: the tail of the last of them is free.
-pub(crate) fn safe(log: &Arc<Log>, chunks: u32, length: u64) {
+pub(crate) fn safe(log: &Arc<Log>, chunks: u32, lengths: &[(String, u64)]) {
     log.safe.fetch_max(chunks, Ordering::AcqRel);
     if let Some(observer) = &log.shared.settings.observer {
-        observer.sealed(&log.id, length);
+        for (name, length) in lengths {
+            observer.sealed(name, *length);
+        }
     }
     spool::free(log);
 }
 
-/// The log is complete: its tails are not needed any more.
-pub(crate) fn finished(log: &Arc<Log>) {
+/// The log is complete: its tails are not needed any more. `names` are its files.
+pub(crate) fn finished(log: &Arc<Log>, names: &[String]) {
     let shared = &log.shared;
     let mut cleared = true;
     for chunk in 0..2 {
@@ -261,7 +234,9 @@ pub(crate) fn finished(log: &Arc<Log>) {
     log.progress.close(Ok(()));
     if cleared && let Some(observer) = &shared.settings.observer {
         // Before the archive counts it as done: at the end, nothing waits for it after that.
-        observer.closed(&log.id);
+        for name in names {
+            observer.closed(name);
+        }
     }
     forget(log);
     if !cleared {

@@ -1,5 +1,6 @@
 //! What the archive is told, already checked: the binary makes it of the configuration.
 
+use crate::form::Form;
 use crate::observer::Observer;
 use crate::tap::Taps;
 use auditssh_log::codec::Format;
@@ -15,7 +16,7 @@ pub struct Settings {
     /// Where the logs are; made (0700, or 0750 with a group) if it is missing.
     pub directory: PathBuf,
     /// The form of the logs.
-    pub format: Format,
+    pub form: Form,
     /// What of a session is kept.
     pub intercept: Intercept,
     /// When an event counts as recorded.
@@ -64,7 +65,7 @@ impl Settings {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
-            format: Format::Audit,
+            form: Form::Messages(Format::Audit),
             intercept: Intercept::default(),
             sync: Sync::Interval(Duration::from_secs(1)),
             seal_interval: Duration::from_mins(1),

@@ -11,6 +11,7 @@ mod tails;
 
 use crate::disk::write_all;
 use crate::error::RecordError;
+use crate::lines::Ends;
 use crate::log::{Log, Waiting};
 use crate::missing::Missing;
 use crate::sealer::Job;
@@ -43,6 +44,8 @@ pub(crate) struct Spool {
     /// Number of the next message.
     next: u64,
     backlog: Waiting,
+    /// How long files are, if the log consists of lines.
+    ends: Option<Ends>,
     lost: Option<Lost>,
     /// Tickets below this are written, or counted as lost.
     end: u64,
@@ -87,7 +90,7 @@ pub(crate) fn free(log: &Arc<Log>) {
 }
 
 impl Spool {
-    pub(crate) fn new(tails: Tails) -> Self {
+    pub(crate) fn new(tails: Tails, ends: Option<Ends>) -> Self {
         Self {
             tails,
             chunk: 0,
@@ -96,6 +99,7 @@ impl Spool {
             count: 0,
             next: 0,
             backlog: Waiting::default(),
+            ends,
             lost: None,
             end: 0,
             heir: None,
@@ -155,6 +159,7 @@ impl Spool {
     fn write(&mut self, log: &Arc<Log>) -> Result<(), Stop> {
         if let Some((run, end)) = self.run_of_missing() {
             self.count(log, &run, &RecordError::Behind);
+            self.count_lines(log);
             self.publish(log, end);
             return Ok(());
         }
@@ -169,6 +174,7 @@ impl Spool {
             None => GROWN,
         });
         self.put(&batch.frames, closing).map_err(Stop::Fault)?;
+        self.ends = batch.ends;
         self.note(log, batch.count, batch.content, batch.frames.len());
         let mut end = 0;
         for ticket in self.backlog.tickets.drain(..batch.count as usize) {
@@ -232,25 +238,41 @@ impl Spool {
 
     /// The frames of the backlog up to `most` bytes, at least one, with their places.
     fn batch(&mut self, most: usize) -> Batch {
-        let seed = self.tails.seed(self.chunk);
-        let mut batch = Batch::default();
-        let mut frames = self.backlog.frames.as_mut_slice();
+        let mut batch = Batch {
+            ends: self.ends.clone(),
+            ..Batch::default()
+        };
+        let mut waiting = std::mem::take(&mut self.backlog.frames);
+        let mut frames = waiting.as_mut_slice();
         let mut end = 0;
         for _ in (self.backlog.tickets.iter()).take_while(|ticket| ticket.missing.is_none()) {
-            let number = self.next + u64::from(batch.count);
-            let Some(length) = tail::place(frames, seed, self.chunk, number) else {
+            let Some(length) = tail::length(frames) else {
                 break;
             };
+            let (frame, rest) = frames.split_at_mut(length);
+            let number = self.next + u64::from(batch.count);
+            batch.ends = self.place(frame, number, batch.ends);
             end += length;
             batch.count += 1;
             batch.content += length - tail::FRAME;
-            frames = frames.get_mut(length..).unwrap_or_default();
+            frames = rest;
             if self.content + batch.content >= most {
                 break;
             }
         }
-        batch.frames = self.backlog.frames.get(..end).unwrap_or_default().to_vec();
+        batch.frames = waiting.get(..end).unwrap_or_default().to_vec();
+        self.backlog.frames = waiting;
         batch
+    }
+
+    /// Completes a frame with its place, and the pieces in it with theirs.
+    fn place(&self, frame: &mut [u8], number: u64, mut ends: Option<Ends>) -> Option<Ends> {
+        if let Some(ends) = &mut ends {
+            ends.place(frame.get_mut(tail::FRAME..).unwrap_or_default());
+        }
+        let seed = self.tails.seed(self.chunk);
+        tail::place(frame, seed, self.chunk, number);
+        ends
     }
 
     /// Puts frames into the tail; when the log is `closing`, only where there is room already.
@@ -298,7 +320,7 @@ impl Spool {
         };
         let dirty = Dirty {
             log: Arc::clone(log),
-            file: Arc::clone(&tail.file),
+            file: Some(Arc::clone(&tail.file)),
             names,
             then: Then::Commit(end),
         };
@@ -308,7 +330,11 @@ impl Spool {
         }
         let mut known = lock(&log.dirty);
         if !names {
-            known.retain(|known| known.names || !Arc::ptr_eq(&known.file, &dirty.file));
+            let same = |known: &Dirty| match (&known.file, &dirty.file) {
+                (Some(known), Some(file)) => Arc::ptr_eq(known, file),
+                _ => false,
+            };
+            known.retain(|known| known.names || !same(known));
         }
         known.push(dirty);
     }
@@ -391,6 +417,7 @@ impl Spool {
 #[derive(Default)]
 struct Batch {
     frames: Vec<u8>,
+    ends: Option<Ends>,
     count: u32,
     content: usize,
 }

@@ -51,6 +51,19 @@ pub struct Status {
     pub space: Option<Space>,
 }
 
+impl Status {
+    /// Two outputs together, of which the one with less space counts.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let spaces = [self.space, other.space].into_iter().flatten();
+        Self {
+            refusal: self.refusal.or(other.refusal),
+            open: self.open + other.open,
+            unrecovered: self.unrecovered + other.unrecovered,
+            space: spaces.min_by_key(|space| space.free),
+        }
+    }
+}
+
 impl Counters {
     pub(crate) fn add(counter: &AtomicU64, count: u64) {
         counter.fetch_add(count, Ordering::Relaxed);

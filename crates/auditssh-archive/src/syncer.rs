@@ -18,11 +18,12 @@ use std::sync::atomic::Ordering;
 /// From this many files on, all are synced at once.
 const ONE_BY_ONE: usize = 8;
 
-/// A file to sync, and what waits for it.
+/// A file to sync, and what waits for it, and for what was to be synced before.
 #[derive(Debug)]
 pub(crate) struct Dirty {
     pub(crate) log: Arc<Log>,
-    pub(crate) file: Arc<dyn DiskFile>,
+    /// `None` if only what was before is waited for.
+    pub(crate) file: Option<Arc<dyn DiskFile>>,
     /// Names were made in the directory that must not be lost either.
     pub(crate) names: bool,
     pub(crate) then: Then,
@@ -33,17 +34,19 @@ pub(crate) struct Dirty {
 pub(crate) enum Then {
     /// Tickets below this are on the disk, and so committed.
     Commit(u64),
+    /// Another file, which is to be synced next, if this one could be.
+    Next,
     /// Chunks of the log are safe.
     Sealed {
         /// How many there are.
         chunks: u32,
-        /// How long the log is with them.
-        length: u64,
+        /// How long files are with the last of them.
+        lengths: Vec<(String, u64)>,
     },
     /// The first tail is on the disk: the first member may be written.
     Rooted,
-    /// The log is complete.
-    Finished,
+    /// The log is complete, with files of these names.
+    Finished(Vec<String>),
 }
 
 /// Runs until the queue is closed.
@@ -54,16 +57,17 @@ pub(crate) fn run(shared: &Arc<Shared>, thread: usize) {
     while let Some(batch) = queue.pop_all() {
         let directory = sync_names(shared, &batch);
         let mut files: Vec<(Arc<dyn DiskFile>, io::Result<()>)> = Vec::new();
-        for dirty in &batch {
-            if !files.iter().any(|(file, _)| Arc::ptr_eq(file, &dirty.file)) {
-                files.push((Arc::clone(&dirty.file), Ok(())));
+        for file in batch.iter().filter_map(|dirty| dirty.file.as_ref()) {
+            if !files.iter().any(|(known, _)| Arc::ptr_eq(known, file)) {
+                files.push((Arc::clone(file), Ok(())));
             }
         }
         sync_files(shared, &mut files);
         for dirty in batch {
-            let file = files
-                .iter()
-                .find(|(file, _)| Arc::ptr_eq(file, &dirty.file));
+            let is_it = |file: &Arc<dyn DiskFile>| {
+                (dirty.file.as_ref()).is_some_and(|dirty| Arc::ptr_eq(file, dirty))
+            };
+            let file = files.iter().find(|(file, _)| is_it(file));
             let result = file.map_or(&Ok(()), |(_, result)| result);
             match (result, &directory) {
                 (Err(error), _) => poison(dirty, error),
@@ -101,11 +105,11 @@ pub(crate) fn settle(dirty: Dirty) {
         }
         // What came after the failure has been on its way already.
         (Then::Commit(end), Some(error)) => unsure(&log, end, error),
-        (Then::Sealed { chunks, length }, None) => sealer::safe(&log, chunks, length),
-        (Then::Sealed { .. }, Some(_)) => {}
+        (Then::Sealed { chunks, lengths }, None) => sealer::safe(&log, chunks, &lengths),
+        (Then::Sealed { .. }, Some(_)) | (Then::Next, _) => {}
         (Then::Rooted, _) => sealer::rooted(&log),
-        (Then::Finished, None) => sealer::finished(&log),
-        (Then::Finished, Some(_)) => sealer::abandon(&log),
+        (Then::Finished(names), None) => sealer::finished(&log, &names),
+        (Then::Finished(_), Some(_)) => sealer::abandon(&log),
     }
 }
 

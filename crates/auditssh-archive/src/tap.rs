@@ -2,8 +2,6 @@
 
 use crate::clock::{Clock, Timeline};
 use crate::entry::Entry;
-use crate::error::RecordError;
-use crate::log::closes;
 use crate::shared::Shared;
 use crate::sync::lock;
 use auditssh_log::Message;
@@ -51,26 +49,11 @@ impl Tapped {
         })
     }
 
-    /// Has `put` record what is told of an event, and the event. Returns the place of the last that
-    /// was kept: when that is recorded, so are those before it.
-    pub(crate) fn append<P>(
-        &self,
-        entry: Entry,
-        mut put: impl FnMut(Entry) -> Result<Option<P>, RecordError>,
-    ) -> Result<Option<P>, RecordError> {
+    /// Has `record` record an event behind what is told of it. Nothing else is looked at meanwhile.
+    pub(crate) fn look<T>(&self, entry: Entry, record: impl FnOnce(Entry, &[Entry]) -> T) -> T {
         let mut state = lock(&self.state);
-        let (mut entry, told) = state.see(entry, &*self.clock);
-        let mut place = None;
-        for mut told in told {
-            told.follows = std::mem::replace(&mut entry.follows, true);
-            match put(told) {
-                Ok(next) => place = next.or(place),
-                // How a session ends is recorded even then.
-                Err(_) if closes(&entry.event) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(put(entry)?.or(place))
+        let (entry, told) = state.see(entry, &*self.clock);
+        record(entry, &told)
     }
 }
 

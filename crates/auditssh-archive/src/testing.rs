@@ -8,6 +8,7 @@ pub use power::PowerDisk;
 
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::form::Form;
 use crate::recovery::{Recovered, Recovery, RecoveryError, leftovers};
 use auditssh_log::codec::Format;
 use auditssh_log::seal::Deflate;
@@ -73,10 +74,12 @@ impl Clock for ManualClock {
 pub fn recover(disk: &dyn Disk) -> io::Result<Vec<Result<Recovered, RecoveryError>>> {
     let mut recovery = Recovery {
         disk,
-        format: Format::Audit,
+        form: &Form::Messages(Format::Audit),
         key: None,
         deflate: Deflate::new(),
         gives_away: false,
+        files: Vec::new(),
+        casts: None,
     };
     let logs = leftovers(disk)?;
     Ok(logs.iter().map(|id| recovery.run(id)).collect())

@@ -115,10 +115,12 @@ pub(crate) fn recover(shared: &Shared) {
     let observer = shared.settings.observer.as_ref();
     let mut recovery = Recovery {
         disk: &*shared.disk,
-        format: shared.settings.format,
+        form: &shared.settings.form,
         key: shared.settings.signing_key.as_ref(),
         deflate: Deflate::new(),
         gives_away: observer.is_some_and(|observer| observer.takes_damaged()),
+        files: Vec::new(),
+        casts: None,
     };
     for Left { id, told } in left {
         lock(&shared.looked).0 = Instant::now();
@@ -129,7 +131,10 @@ pub(crate) fn recover(shared: &Shared) {
             Err(_) => false,
         };
         if let Some(observer) = observer.filter(|_| done) {
-            observer.recovered(&id);
+            recovery
+                .files
+                .iter()
+                .for_each(|name| observer.recovered(name));
         }
         match result {
             Ok(recovered) => tell(&shared.counters, &id, recovered),

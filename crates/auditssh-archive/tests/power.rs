@@ -4,7 +4,7 @@
 
 use auditssh_archive::testing::{ManualClock, PowerDisk};
 use auditssh_archive::verify::{Verdict, verify};
-use auditssh_archive::{Archive, OnFailure, Settings, Sync, SystemClock};
+use auditssh_archive::{Archive, Form, OnFailure, Settings, Sync, SystemClock};
 use auditssh_log::codec::{Decoder, Format};
 use auditssh_log::extension::Gap;
 use auditssh_log::message::{Event, Io, Stream};
@@ -19,7 +19,7 @@ const MESSAGES: u64 = 40;
 fn settings(sync: Sync) -> Settings {
     Settings {
         sync,
-        format: Format::Audit,
+        form: Form::Messages(Format::Audit),
         intercept: Intercept::ALL,
         tick: Duration::from_millis(50),
         ..Settings::new("unused")

@@ -9,7 +9,7 @@
 use auditssh_archive::disk::LocalDisk;
 use auditssh_archive::reader::LogReader;
 use auditssh_archive::verify::{Verdict, verify};
-use auditssh_archive::{Archive, Recorder, Settings, Sync, SystemClock};
+use auditssh_archive::{Archive, Form, Recorder, Settings, Sync, SystemClock};
 use auditssh_log::codec::{Decoder, Format};
 use auditssh_log::message::{Event, Exec, Io, Message, Stream};
 use auditssh_log::policy::Intercept;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 fn settings(directory: &Path, format: Format, sync: Sync) -> Settings {
     Settings {
-        format,
+        form: Form::Messages(format),
         sync,
         intercept: Intercept::ALL,
         ..Settings::new(directory.join("audit"))

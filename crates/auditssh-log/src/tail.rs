@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 0 | 16 | `auditssh tail 1` and a zero |
 //! | 16 | 32 | the connection's id |
-//! | 48 | 4 | format version of the log: 1 or 2 |
+//! | 48 | 4 | format version of the log: 1 or 2; 3 if the messages are lines of casts |
 //! | 52 | 8 | random bytes |
 //! | 60 | 4 | CRC-32C of the 60 bytes before |
 //!

@@ -41,7 +41,8 @@ struct Sources {
     began: SystemTime,
     gateway: Arc<gateway::Counters>,
     archive: Archive,
-    uploads: Option<Arc<Uploader>>,
+    /// Of each output of the archive that has a bucket.
+    uploads: Vec<Option<Arc<Uploader>>>,
     health: Arc<Health>,
 }
 
@@ -52,7 +53,7 @@ impl Metrics {
         version: &'static str,
         gateway: Arc<gateway::Counters>,
         archive: Archive,
-        uploads: Option<Arc<Uploader>>,
+        uploads: Vec<Option<Arc<Uploader>>>,
         health: Arc<Health>,
     ) -> Self {
         let mut registry = Registry::default();
@@ -105,12 +106,25 @@ impl Collector for Sources {
             u64::from(self.health.ready().is_ok()),
         )?;
         connections::write(&mut sheet, &self.gateway)?;
-        if let (Some(counters), Some(status)) = (self.archive.counters(), self.archive.status()) {
-            archive::write(&mut sheet, counters, &status)?;
-        }
-        if let Some(uploads) = &self.uploads {
-            uploads::write(&mut sheet, uploads.counters(), &uploads.status())?;
-        }
+        let archives: Vec<_> = self.archive.outputs().collect();
+        // Only several outputs have names: their numbers in the configuration.
+        let several = archives.len() > 1;
+        let names = (1..=archives.len()).map(|number| match several {
+            true => vec![("output", number.to_string())],
+            false => Vec::new(),
+        });
+        let names: Vec<_> = names.collect();
+        let outputs = names.iter().zip(&archives);
+        let outputs = outputs.filter_map(|(names, archive)| {
+            Some((names.clone(), archive.counters()?, archive.status()?))
+        });
+        archive::write(&mut sheet, &outputs.collect::<Vec<_>>())?;
+        let uploads = names.iter().zip(&self.uploads);
+        let uploads = uploads.filter_map(|(names, uploads)| {
+            let uploads = uploads.as_ref()?;
+            Some((names.clone(), uploads.counters(), uploads.status()))
+        });
+        uploads::write(&mut sheet, &uploads.collect::<Vec<_>>())?;
         process::write(&mut sheet, self.began)
     }
 }

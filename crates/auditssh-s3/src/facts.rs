@@ -4,12 +4,31 @@ use crate::settings::Metadata;
 use auditssh_log::codec::{DecodeError, Decoder};
 use auditssh_log::extension::Continued;
 use auditssh_log::message::{Event, Message};
+use serde::Deserialize;
 use std::fmt::Write as _;
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 /// How many messages are looked at for the outcome of the login. Limits of the server keep a login
 /// below that.
 const MESSAGES: usize = 100_000;
+
+/// No header of a cast is longer, in bytes.
+const LONGEST: u64 = 4 << 20;
+
+/// The header of a cast, as far as it concerns us.
+#[derive(Deserialize)]
+struct Header {
+    auditssh: Option<Origin>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Origin {
+    connected: i64,
+    username: Option<String>,
+    remote_addr: String,
+    country: String,
+}
 
 /// What is known of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +101,26 @@ impl Facts {
                 break;
             }
         }
+        Ok(facts)
+    }
+
+    /// Reads them from the header of a cast (asciicast), where a key of its own has them.
+    pub(crate) fn read_cast(cast: impl Read) -> io::Result<Self> {
+        let mut line = Vec::new();
+        BufReader::new(cast.take(LONGEST)).read_until(b'\n', &mut line)?;
+        let mut facts = Self::unknown();
+        facts.settled = line.ends_with(b"\n");
+        // What cannot be read is uploaded as it is.
+        let Ok(Header {
+            auditssh: Some(origin),
+        }) = serde_json::from_slice(&line)
+        else {
+            return Ok(facts);
+        };
+        facts.begun = origin.connected.saturating_mul(1_000_000_000);
+        facts.ip = origin.remote_addr;
+        facts.country = origin.country;
+        facts.user = origin.username.map(String::into_bytes);
         Ok(facts)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::manifest::{LARGEST, Manifest};
 use crate::store::Sums;
-use auditssh_archive::{damaged_names, damaged_owner, is_id, tail_owner};
+use auditssh_archive::{cast_owner, damaged_names, damaged_owner, is_log, tail_owner};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -90,13 +90,17 @@ impl Stage {
             let manifest = name
                 .strip_prefix('.')
                 .and_then(|name| name.strip_suffix(".upload"));
-            let id = (manifest.filter(|id| is_id(id)))
+            let id = (manifest.filter(|id| is_log(id)))
                 .or(damaged_owner(name))
                 .filter(|id| !self.path(id).exists());
             orphans.extend(id.map(str::to_owned));
         }
         // Recovery makes logs of those.
-        let orphans = orphans.difference(&open).cloned().collect();
+        orphans.retain(|name| {
+            let id = cast_owner(name).map_or(name.as_str(), |(id, _)| id);
+            !open.contains(id)
+        });
+        let orphans = orphans.into_iter().collect();
         Ok((logs, orphans))
     }
 

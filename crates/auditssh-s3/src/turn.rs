@@ -10,6 +10,7 @@ use crate::error::{Kind, StoreError};
 use crate::facts::Facts;
 use crate::manifest::{Manifest, Multipart};
 use crate::store::{Object, Store};
+use auditssh_archive::cast_owner;
 use std::io;
 
 /// So many failures in a row that no other log has, and it is set aside.
@@ -262,9 +263,13 @@ impl<'a, S: Store> Turn<'a, S> {
             let (stage, id) = (self.context.stage.clone(), self.id.to_owned());
             let log = self.context.board.log(self.id).ok_or(Stop::Vanished)?;
             let length = if log.closed { u64::MAX } else { log.sealed };
-            let read = self
-                .context
-                .blocking(move || Facts::read(stage.open(&id, 0, length)?));
+            let read = self.context.blocking(move || {
+                let log = stage.open(&id, 0, length)?;
+                match cast_owner(&id) {
+                    Some(_) => Facts::read_cast(log),
+                    None => Facts::read(log),
+                }
+            });
             let facts = read.await?;
             if !facts.settled && !log.closed {
                 return Ok(None);

@@ -4,6 +4,8 @@
 //! are not UTF-8 become U+FFFD, standard error stands among the output.
 
 mod casts;
+mod missing;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,8 @@ use crate::utf8::{Lines, Utf8};
 use crate::view::View;
 use auditssh_log::message::Text;
 pub use casts::{Casts, Piece};
+pub use missing::missing;
+pub use origin::Origin;
 use std::io::{self, Write};
 
 /// How a cast is written.
@@ -54,7 +58,17 @@ pub struct Cast {
 impl Cast {
     /// Begins a cast: writes its header.
     pub fn new(start: &Start, style: Style, out: &mut dyn Write) -> io::Result<Self> {
-        header(start, style.version, out)?;
+        Self::of(None, start, style, out)
+    }
+
+    /// The same, with a header that tells whose session it is (the key `auditssh`).
+    pub fn of(
+        origin: Option<(&Origin, u64)>,
+        start: &Start,
+        style: Style,
+        out: &mut dyn Write,
+    ) -> io::Result<Self> {
+        header(origin, start, style.version, out)?;
         Ok(Self {
             style,
             lines: start.has_bare_lines().then(Lines::default),
@@ -73,6 +87,20 @@ impl Cast {
         self.commands.push(step, &mut |command| given.push(command));
         let mut given = given.iter();
         given.try_for_each(|command| self.write(command.at / 1000, 'm', &command.text, out))
+    }
+
+    /// Begins the cast once more, in another file, with a mark: what was begun of a character stays
+    /// so, and times go on counting from the start of the program.
+    fn again(
+        &mut self,
+        origin: Option<(&Origin, u64)>,
+        start: &Start,
+        label: &str,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        header(origin, start, self.style.version, out)?;
+        let at = std::mem::take(&mut self.last);
+        self.event(at, 'm', label, out)
     }
 
     fn shown(&mut self, at: u64, text: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -181,7 +209,12 @@ pub(crate) fn status(exit: &Exit) -> Option<u32> {
     Some(128 + number)
 }
 
-fn header(start: &Start, version: Version, out: &mut dyn Write) -> io::Result<()> {
+fn header(
+    origin: Option<(&Origin, u64)>,
+    start: &Start,
+    version: Version,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let size = start.size();
     let term = start.terminal.as_ref().map(|terminal| &terminal.term);
     let (columns, rows) = (size.columns, size.rows);
@@ -216,6 +249,11 @@ fn header(start: &Start, version: Version, out: &mut dyn Write) -> io::Result<()
         out.write_all(b":")?;
         string(&value.to_str_lossy(), out)?;
     }
-    let end: &[u8] = if between == b"," { b"}}\n" } else { b"}\n" };
-    out.write_all(end)
+    if between == b"," {
+        out.write_all(b"}")?;
+    }
+    if let Some((origin, channel)) = origin {
+        origin.write(channel, out)?;
+    }
+    out.write_all(b"}\n")
 }

@@ -98,7 +98,7 @@ impl Runs {
     pub fn push<E>(
         &mut self,
         message: &Message,
-        mut each: impl FnMut(Step<'_>) -> Result<(), E>,
+        each: impl FnMut(Step<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         if !std::mem::replace(&mut self.begun, true) {
             self.continued = Continued::read(message).is_some();
@@ -107,6 +107,28 @@ impl Runs {
             self.clock.jumped(step.nanoseconds);
         }
         let time = self.clock.time(message.timestamp);
+        self.step(message, time, each)
+    }
+
+    /// The same while the session runs, at a time (in nanoseconds) of a clock that never jumps. All
+    /// messages are to be pushed so, or none.
+    pub fn push_at<E>(
+        &mut self,
+        message: &Message,
+        time: i64,
+        each: impl FnMut(Step<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.begun = true;
+        self.clock.last = time;
+        self.step(message, time, each)
+    }
+
+    fn step<E>(
+        &mut self,
+        message: &Message,
+        time: i64,
+        mut each: impl FnMut(Step<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if message.event == Event::Disconnect {
             return self.end(time, each);
         }

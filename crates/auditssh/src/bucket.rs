@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::progress;
 use anyhow::Context as _;
-use auditssh_archive::{damaged_owner, is_id};
+use auditssh_archive::{cast_owner, damaged_owner, is_id};
 use auditssh_s3::{Bucket, Connection, Credentials, Listed, StoreError};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -39,7 +39,11 @@ impl Place {
             None => usual(),
             Some(file) => {
                 let audit = Config::load(file)?.config.audit;
-                let bucket = audit.and_then(|audit| audit.bucket);
+                let buckets: Vec<_> = audit.into_iter().filter_map(|audit| audit.bucket).collect();
+                // Several outputs may have one each: the name tells which credentials are meant.
+                let same =
+                    (buckets.iter()).position(|bucket| bucket.connection.bucket == self.name);
+                let bucket = buckets.into_iter().nth(same.unwrap_or_default());
                 let bucket = bucket.with_context(|| {
                     format!("{}: it has no `audit.storage: s3`", file.display())
                 })?;
@@ -58,7 +62,7 @@ impl Place {
             if let Some((log, name)) = beside(&object.key) {
                 let names = found.beside.entry(log.to_owned()).or_default();
                 names.push(name.to_owned());
-            } else if id_in(&object.key).is_some() {
+            } else if id_in(&object.key).is_some_and(|id| !is_cast(&object.key, id)) {
                 found.logs.push(object);
             }
             Ok::<_, StoreError>(())
@@ -98,6 +102,14 @@ fn beside(key: &str) -> Option<(&str, &str)> {
 pub(crate) fn id_in(key: &str) -> Option<&str> {
     key.split(|letter: char| !letter.is_ascii_alphanumeric())
         .rfind(|word| is_id(word))
+}
+
+/// Whether the key that holds this id is that of a cast.
+fn is_cast(key: &str, id: &str) -> bool {
+    let after = key.rsplit_once(id).map_or("", |(_, after)| after);
+    let mut parts = after.split('.').skip(1);
+    let channel = parts.next().unwrap_or_default();
+    cast_owner(&format!("{id}.{channel}.cast")).is_some() && parts.next() == Some("cast")
 }
 
 /// A download holds the bucket's threads.
@@ -140,6 +152,20 @@ mod tests {
         );
         for key in [log.as_str(), "logs/x.damaged0", &format!("{id}.damagedx")] {
             assert_eq!(beside(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn casts_are_no_logs() {
+        let id = "0123456789abcdef0123456789abcdef";
+        for (key, expected) in [
+            (format!("logs/{id}.0.cast"), true),
+            (format!("{id}.12.cast.old"), true),
+            (format!("{id}.cast"), false),
+            (format!("{id}.audit"), false),
+            (id.to_owned(), false),
+        ] {
+            assert_eq!(is_cast(&key, id), expected, "{key}");
         }
     }
 

@@ -54,9 +54,14 @@ impl Tail {
         Ok(Self { frames, valid })
     }
 
-    pub(crate) fn format(&self) -> Option<Format> {
+    /// What the header says of what stands in it.
+    pub(crate) fn version(&self) -> Option<u32> {
         let header = self.frames.header().filter(|_| self.valid)?;
-        match header.version {
+        Some(header.version)
+    }
+
+    pub(crate) fn format(&self) -> Option<Format> {
+        match self.version()? {
             1 => Some(Format::Audit),
             2 => Some(Format::Binary),
             _ => None,
@@ -170,7 +175,66 @@ impl Run {
     }
 }
 
+impl Run {
+    /// The frames of the chunks that stand in the tails, whichever they are.
+    pub(crate) fn first(tails: &mut [Option<Tail>; 2]) -> io::Result<Self> {
+        let mut firsts = Vec::new();
+        for (index, tail) in tails.iter_mut().enumerate() {
+            let Some(tail) = tail.as_mut().filter(|tail| tail.valid) else {
+                continue;
+            };
+            let found = tail.frames.frame(HEADER as u64)?;
+            firsts.extend(found.map(|found| (found.head.chunk, found.head.number, index)));
+        }
+        firsts.sort_unstable();
+        let mut run = Self {
+            chunks: Vec::new(),
+            next: firsts.first().map_or(0, |(_, number, _)| *number),
+        };
+        let lowest = firsts.first().map_or(0, |(chunk, ..)| *chunk);
+        for (place, (chunk, number, index)) in (0_u32..).zip(firsts) {
+            if Some(chunk) != lowest.checked_add(place) || number != run.next {
+                break;
+            }
+            let tail = tails.get_mut(index).and_then(Option::as_mut);
+            let stretch = tail.map(|tail| tail.stretch(index, chunk, number));
+            let Some(stretch) = stretch.transpose()?.flatten() else {
+                break;
+            };
+            run.next = run.next.saturating_add(stretch.chunk.count.into());
+            run.chunks.push(stretch);
+        }
+        Ok(run)
+    }
+
+    /// How many frames it has.
+    pub(crate) fn count(&self) -> u64 {
+        let counts = self.chunks.iter().map(|stretch| stretch.chunk.count);
+        counts.map(u64::from).sum()
+    }
+}
+
 impl Stretch {
+    /// Hands on each message.
+    pub(crate) fn each(
+        &self,
+        tails: &mut [Option<Tail>; 2],
+        mut to: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let tail = tails.get_mut(self.tail).and_then(Option::as_mut);
+        let frames = &mut tail.ok_or_else(missing)?.frames;
+        let (mut at, mut message) = (HEADER as u64, Vec::new());
+        for _ in 0..self.chunk.count {
+            let found = frames.frame(at)?.ok_or_else(missing)?;
+            message.clear();
+            frames.message(&found, &mut message)?;
+            to(&message);
+            at = found.end();
+        }
+        Ok(())
+    }
+
     /// Appends its messages to `content`.
     pub(crate) fn read(
         &self,

@@ -2,6 +2,8 @@
 
 use super::{Spool, Stop};
 use crate::error::RecordError;
+use crate::form::Form;
+use crate::lines;
 use crate::log::Log;
 use crate::missing::Missing;
 use crate::status::Counters;
@@ -19,6 +21,8 @@ pub(super) struct Lost {
     pub(super) again: u64,
     /// The log before this one, and what it told of the connection.
     pub(super) continues: Option<Continued>,
+    /// What is to be written in the place of lines.
+    pub(super) lines: lines::Lost,
 }
 
 fn later(log: &Log) -> u64 {
@@ -31,20 +35,33 @@ impl Spool {
     pub(super) fn lose(&mut self, log: &Arc<Log>, error: &RecordError) {
         let gone = self.backlog.tickets.len() - usize::from(self.backlog.ended);
         let (mut missing, mut end, mut at) = (Missing::default(), 0, 0);
+        let (form, mut lost_lines) = (&log.shared.settings.form, lines::Lost::default());
         for ticket in self.backlog.tickets.drain(..gone) {
             end = ticket.end;
             if let Some(run) = ticket.missing {
                 missing.add(&run);
+                let run = self.backlog.lost.pop_front().unwrap_or_default();
+                if let Form::Lines(encoders) = form {
+                    lost_lines.merge(run, &**encoders);
+                }
                 continue;
             }
             let frame = self.backlog.frames.get(at..).unwrap_or_default();
-            at += tail::length(frame).unwrap_or(frame.len());
+            let length = tail::length(frame).unwrap_or(frame.len());
+            if let Form::Lines(encoders) = form {
+                let message = frame.get(tail::FRAME..length).unwrap_or_default();
+                lost_lines.add(lines::pieces(message), &**encoders);
+            }
+            at += length;
             missing.add(&Missing::one(ticket.bytes, wall(frame)));
         }
         self.backlog.frames.drain(..at);
         self.count(log, &missing, error);
         if let Some(lost) = &mut self.lost {
             lost.again = later(log);
+            if let Form::Lines(encoders) = form {
+                lost.lines.merge(lost_lines, &**encoders);
+            }
         }
         if gone > 0 {
             self.publish(log, end);
@@ -61,10 +78,19 @@ impl Spool {
             reason: error.clone(),
             again: 0,
             continues: None,
+            lines: lines::Lost::default(),
         });
         lost.missing.add(missing);
         log.gapped.store(true, Ordering::Release);
         Counters::add(&log.shared.counters.missing, missing.events);
+    }
+
+    /// The same of the lines of events that found no room.
+    pub(super) fn count_lines(&mut self, log: &Log) {
+        let run = self.backlog.lost.pop_front().unwrap_or_default();
+        if let (Some(lost), Form::Lines(encoders)) = (&mut self.lost, &log.shared.settings.form) {
+            lost.lines.merge(run, &**encoders);
+        }
     }
 
     /// It did not work again.
@@ -97,10 +123,10 @@ impl Spool {
             extra.extend(before.to_extra());
         }
         let mut frame = Vec::new();
-        log.encode(&mut frame, stamp, true, (event, None, extra));
-        let seed = self.tails.seed(self.chunk);
-        tail::place(&mut frame, seed, self.chunk, self.next);
+        log.encode_gap(&mut frame, (event, extra), &lost.lines);
+        let ends = self.place(&mut frame, self.next, self.ends.clone());
         self.put(&frame, None).map_err(Stop::Fault)?;
+        self.ends = ends;
         self.note(log, 1, frame.len() - tail::FRAME, frame.len());
         tracing::warn!(connection = %log.id, "a session is recorded again, after a gap");
         self.lost = None;

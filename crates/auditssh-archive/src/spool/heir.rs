@@ -9,9 +9,12 @@
 use super::Spool;
 use super::gap::Lost;
 use crate::archive::{self, new_log};
+use crate::disk::uninterrupted;
 use crate::error::RecordError;
+use crate::lines;
 use crate::log::Log;
 use crate::missing::Missing;
+use crate::recorder::new_id;
 use crate::sealer::Job;
 use crate::status::Counters;
 use crate::sync::lock;
@@ -27,10 +30,12 @@ pub(crate) fn make(log: &Arc<Log>) -> io::Result<()> {
     if !needed(&lock(&log.spool)) {
         return Ok(());
     }
-    let heir = new_log(shared)?;
+    let heir = new_log(shared, &new_id())?;
     let reaches_the_disk = || {
         if shared.syncs() {
-            heir.file.sync()?;
+            for open in lock(&heir.seals).open() {
+                uninterrupted(|| open.file.sync())?;
+            }
             lock(&heir.spool).tails.sync()?;
             shared.disk.sync()?;
         }
@@ -75,7 +80,10 @@ impl Spool {
         {
             // Its writer waits until the gap is known.
             let mut next = lock(&heir.spool);
-            let Some(continued) = log.leave_to(heir) else {
+            let lines = self.lost.as_ref().map(|lost| &lost.lines);
+            let ended = lines.map_or_else(Vec::new, lines::Lost::ended);
+            let mut begun = lines.map_or_else(Vec::new, lines::Lost::whole);
+            let Some(continued) = log.leave_to(heir, &ended, &mut begun) else {
                 return; // what came meanwhile is counted first
             };
             next.lost = Some(Lost {
@@ -83,6 +91,7 @@ impl Spool {
                 reason: reason.clone(),
                 again: 0,
                 continues: Some(continued),
+                lines: lines::Lost::of(begun),
             });
         }
         heir.gapped.store(true, Ordering::Release);

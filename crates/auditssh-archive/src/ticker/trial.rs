@@ -1,6 +1,7 @@
 //! Whether a log could be begun, found out before a connection needs to know.
 
 use crate::archive::{admit, discard, enough, new_log, refuse, room};
+use crate::recorder::new_id;
 use crate::shared::Shared;
 use std::io;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ fn look(shared: &Shared, ticks: u64) -> io::Result<()> {
 /// Begins a log and takes it away again.
 fn begin(shared: &Arc<Shared>) -> io::Result<()> {
     room(shared)?;
-    let log = new_log(shared)?;
+    let log = new_log(shared, &new_id())?;
     discard(shared, &log.id);
     Ok(())
 }

@@ -16,7 +16,8 @@ use std::sync::atomic::Ordering;
 pub(super) fn files(shared: &Shared, log: &Arc<Log>) {
     let mut wrong = Vec::new();
     if let Ok(seals) = log.seals.try_lock() {
-        let found = change(shared, &*log.file, &log.id, seals.length());
+        let found = (seals.open().iter())
+            .find_map(|open| change(shared, &*open.file, &open.name, open.length));
         wrong.extend(found.map(|text| (0, text)));
     }
     if let Ok(spool) = log.spool.try_lock() {

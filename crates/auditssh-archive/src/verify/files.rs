@@ -2,8 +2,10 @@
 
 use super::{Demand, Report, Verdict, verify, verify_as};
 use crate::directory::{
-    MOST_DAMAGED, damaged_name, damaged_owner, is_id, is_live, tail_name, tail_owner,
+    MOST_DAMAGED, cast_owner, damaged_name, damaged_owner, is_id, is_live, tail_name, tail_owner,
 };
+use crate::lines;
+use auditssh_log::tail;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -110,6 +112,12 @@ pub fn check_listed(path: &Path) -> Option<Checked> {
 
 /// Checks one log, which may be a pipe.
 pub fn check_log(path: &Path) -> Checked {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if cast_owner(&name).is_some() {
+        let text = "it is a cast, which holds no proof: verify the log of its connection";
+        let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+        return Checked::alone(path.to_owned(), Err(error));
+    }
     let report = examine(path);
     Checked {
         tails: has_tails(path),
@@ -225,13 +233,28 @@ fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
         let entry = entry?;
         let name = entry.file_name();
         let text = name.to_string_lossy();
-        if let Some(id) = tail_owner(&text).or(damaged_owner(&text)) {
-            names.insert(id.into());
+        if let Some(id) = tail_owner(&text) {
+            // Of casts there is nothing to prove.
+            if !holds_lines(&entry.path()) {
+                names.insert(id.into());
+            }
+        } else if let Some(id) = damaged_owner(&text) {
+            if is_id(id) {
+                names.insert(id.into());
+            }
         } else if is_log(&text, &entry)? {
             names.insert(name);
         }
     }
     Ok(names)
+}
+
+/// Whether a tail is one of casts.
+fn holds_lines(tail: &Path) -> bool {
+    let mut header = [0; tail::HEADER];
+    let read = File::open(tail).and_then(|mut file| file.read_exact(&mut header));
+    let header = read.ok().and_then(|()| tail::Header::decode(&header));
+    header.is_some_and(|header| header.version == lines::VERSION)
 }
 
 fn is_log(name: &str, entry: &std::fs::DirEntry) -> io::Result<bool> {

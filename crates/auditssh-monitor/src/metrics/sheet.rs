@@ -8,6 +8,9 @@ use std::fmt;
 /// Labels of one series, as names and values.
 pub(super) type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 
+/// Labels of a series that depend on how many outputs there are.
+pub(super) type Names = Vec<(&'static str, String)>;
+
 /// Writes metrics. Names are whole but for what the form itself adds: the `_total` of counters,
 /// and the unit.
 pub(super) struct Sheet<'a>(DescriptorEncoder<'a>);
@@ -19,12 +22,7 @@ impl<'a> Sheet<'a> {
 
     /// What only grows.
     pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.counter_in(name, help, None, value)
-    }
-
-    /// What only grows, of bytes.
-    pub(super) fn counter_of_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.counter_in(name, help, Some(&Unit::Bytes), value)
+        self.counter_of(name, help, None, [(Names::new(), value)])
     }
 
     /// What only grows, of seconds.
@@ -37,19 +35,6 @@ impl<'a> Sheet<'a> {
         let (unit, kind) = (Some(&Unit::Seconds), MetricType::Counter);
         let mut metric = self.0.encode_descriptor(name, help, unit, kind)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&seconds, None)
-    }
-
-    fn counter_in(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        value: u64,
-    ) -> fmt::Result {
-        let mut metric = self
-            .0
-            .encode_descriptor(name, help, unit, MetricType::Counter)?;
-        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
     /// What only grows, in several series.
@@ -65,6 +50,47 @@ impl<'a> Sheet<'a> {
         for (labels, value) in series {
             let mut metric = family.encode_family(&labels)?;
             metric.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// What only grows, of each output. An empty list of labels is none.
+    pub(super) fn counter_of(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: impl IntoIterator<Item = (Names, u64)>,
+    ) -> fmt::Result {
+        let kind = MetricType::Counter;
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, value) in series {
+            if labels.is_empty() {
+                family.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+            } else {
+                let mut metric = family.encode_family(&labels)?;
+                metric.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes up and down, of each output.
+    pub(super) fn gauge_of<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: impl IntoIterator<Item = (Names, V)>,
+    ) -> fmt::Result {
+        let kind = MetricType::Gauge;
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, value) in series {
+            if labels.is_empty() {
+                family.encode_gauge(&value)?;
+            } else {
+                family.encode_family(&labels)?.encode_gauge(&value)?;
+            }
         }
         Ok(())
     }
@@ -126,17 +152,25 @@ impl<'a> Sheet<'a> {
         metric.encode_info(&labels)
     }
 
-    /// How long something took. Of each class it is told up to how many seconds it goes.
+    /// How long something took, of each output. Of each class it is told up to how many seconds it
+    /// goes.
     pub(super) fn histogram_of_seconds(
         &mut self,
         name: &str,
         help: &str,
-        sum: f64,
-        classes: &[(f64, u64)],
+        series: impl IntoIterator<Item = (Names, f64, Vec<(f64, u64)>)>,
     ) -> fmt::Result {
         let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
-        let mut metric = self.0.encode_descriptor(name, help, unit, kind)?;
-        let count = classes.iter().map(|(_, count)| count).sum();
-        metric.encode_histogram::<NoLabelSet>(sum, count, classes, None)
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, sum, classes) in series {
+            let count = classes.iter().map(|(_, count)| count).sum();
+            if labels.is_empty() {
+                family.encode_histogram::<NoLabelSet>(sum, count, &classes, None)?;
+            } else {
+                let mut metric = family.encode_family(&labels)?;
+                metric.encode_histogram::<NoLabelSet>(sum, count, &classes, None)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ fn metrics() -> (Metrics, Arc<gateway::Counters>) {
         "1.2.3",
         Arc::clone(&counters),
         Archive::none(),
-        None,
+        Vec::new(),
         Health::new(Archive::none()),
     );
     (metrics, counters)

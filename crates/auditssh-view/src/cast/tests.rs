@@ -205,6 +205,78 @@ fn a_channel_that_is_used_again_begins_another_cast() {
     assert!(files[1].1.contains("\"b\""));
 }
 
+#[test]
+fn what_moves_files_has_no_cast_but_what_only_looks_so_has() {
+    let exec = |program: &str| {
+        Event::Exec(Exec {
+            request_id: 1,
+            program: program.into(),
+        })
+    };
+    for (command, terminal, expected) in [
+        ("scp -t /srv/", false, 0),
+        ("/usr/bin/rsync --server -logDtpre.iLsfxC . /x", false, 0),
+        ("/usr/lib/openssh/sftp-server", false, 0),
+        ("scp -t /srv/", true, 1),
+        ("scp -t x; bash", false, 1),
+        ("scp -t `bash >&2`", false, 1),
+        ("./scp -t x", false, 1),
+        ("/usrx/scp -t x", false, 1),
+        ("sh scp -t x", false, 1),
+        ("scp a b", false, 1),
+    ] {
+        let pty = terminal.then(|| (0, 0, Event::Pty(Pty::default())));
+        let rest = [(0, 0, exec(command)), (1, 0, io(1, b"x"))];
+        let files = casts(Version::Two, pty.into_iter().chain(rest).collect());
+        assert_eq!(files.len(), expected, "{command}");
+    }
+}
+
+#[test]
+fn live_casts_tell_whose_they_are_and_go_on_elsewhere() {
+    let style = Style {
+        version: Version::Three,
+        input: false,
+    };
+    let mut casts = Casts::of("first", style);
+    let mut push = |casts: &mut Casts, mono: u64, event: Event| {
+        // The wall clock jumps about, and that is not seen.
+        let wall = SECOND * (1000 - i64::try_from(mono % 7).unwrap_or_default() * 100);
+        casts.push_at(
+            &Message::new("c", wall, Some(3), event),
+            mono * 1_000_000_000,
+        )
+    };
+    push(&mut casts, 1, Event::Shell(Shell::default()));
+    let pieces = push(&mut casts, 2, io(1, b"a\xe2"));
+    let text = String::from_utf8(pieces.concat_lines()).expect("UTF-8");
+    let expected = "{\"version\":3,\"term\":{\"cols\":80,\"rows\":24},\"timestamp\":900,\
+                    \"auditssh\":{\"connectionId\":\"first\",\"channelId\":3,\"connected\":0,\
+                    \"remoteAddr\":\"\",\"country\":\"\"}}\n[1.000000,\"o\",\"a\"]\n";
+    assert_eq!(text, expected);
+    let begun = casts.restart("second", &[9]);
+    assert!(begun.iter().all(|piece| piece.begins));
+    let text = String::from_utf8(begun.concat_lines()).expect("UTF-8");
+    assert!(
+        text.contains("\"connectionId\":\"second\",\"channelId\":9"),
+        "{text}"
+    );
+    assert!(text.contains("[1.000000,\"m\",\"continues first"), "{text}");
+    let pieces = push(&mut casts, 4, io(1, b"\x82\xac"));
+    let text = String::from_utf8(pieces.concat_lines()).expect("UTF-8");
+    assert_eq!(text, "[2.000000,\"o\",\"€\"]\n");
+}
+
+trait Lines {
+    fn concat_lines(&self) -> Vec<u8>;
+}
+
+impl Lines for Vec<Piece> {
+    fn concat_lines(&self) -> Vec<u8> {
+        self.iter().flat_map(|piece| piece.lines.clone()).collect()
+    }
+}
+
 proptest! {
     #[test]
     fn every_line_is_json_and_times_do_not_run_backwards(

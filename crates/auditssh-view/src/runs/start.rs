@@ -82,7 +82,7 @@ pub enum Protocol {
 
 impl Start {
     /// A program of which nothing is known.
-    pub(super) const fn unknown(time: i64) -> Self {
+    pub(crate) const fn unknown(time: i64) -> Self {
         Self {
             time,
             what: None,
@@ -125,6 +125,17 @@ impl Start {
                 .is_none_or(|_| self.protocol() == Protocol::Sftp)
     }
 
+    /// Whether it moves files, as far as that can be told before its bytes: the subsystem `sftp`, or
+    /// scp, rsync or an SFTP server without a terminal, and nothing else on the line. A program of
+    /// the user's own may bear such a name.
+    pub fn moves_files(&self) -> bool {
+        if self.is_sftp() {
+            return true;
+        }
+        let alone = self.terminal.is_none() && self.protocol() != Protocol::None;
+        alone && self.command().is_some_and(is_plain)
+    }
+
     /// What its bytes are, going by the subsystem's name or the first words of the command line.
     pub fn protocol(&self) -> Protocol {
         match (&self.forced, &self.what) {
@@ -132,6 +143,21 @@ impl Start {
             _ => self.command().map_or(Protocol::None, of_command),
         }
     }
+}
+
+/// Whether a command line begins with the program itself, by its name or in a directory of the
+/// system, and no shell makes anything else of it.
+fn is_plain(command: &Text) -> bool {
+    let words = words(command.as_bytes());
+    let first = words.first().map(Vec::as_slice).unwrap_or_default();
+    let name = match first.strip_prefix(b"/usr") {
+        Some(rest) if rest.starts_with(b"/") => rest.rsplit(|byte| *byte == b'/').next(),
+        _ => Some(first),
+    };
+    let known: [&[u8]; 4] = [b"scp", b"rsync", b"sftp-server", b"internal-sftp"];
+    let is_known = name.is_some_and(|name| known.contains(&name));
+    let special = b";|&$`<>(){}\n\r!";
+    is_known && !(command.as_bytes().iter()).any(|byte| special.contains(byte))
 }
 
 /// Words before the program: `sudo`, `nice -n 5`, `env A=b`.

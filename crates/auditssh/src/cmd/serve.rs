@@ -1,6 +1,7 @@
 //! `auditssh serve`.
 
 mod backends;
+mod casts;
 mod choice;
 mod counters;
 mod demo;

@@ -5,7 +5,7 @@ use crate::cmd::serve::{engine, parts};
 use crate::config::{Config, Span};
 use crate::{logging, progress};
 use anyhow::Context as _;
-use auditssh_archive::{Archive, damaged_owner, is_id, tail_owner};
+use auditssh_archive::{Archive, damaged_owner, is_log, tail_owner};
 use auditssh_s3::{Inbox, Settings, Status, Uploader};
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -43,37 +43,48 @@ fn time(text: &str) -> Result<Duration, &'static str> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let file = &args.config;
     let config = Config::load(file)?.config;
-    let found = config.audit.and_then(|audit| {
+    let found = config.audit.into_iter().filter_map(|audit| {
         let bucket = audit.bucket.clone()?;
         Some((audit, bucket))
     });
-    let (audit, bucket) =
-        found.with_context(|| format!("{}: it has no `audit.storage: s3`", file.display()))?;
+    let found: Vec<_> = found.collect();
+    anyhow::ensure!(
+        !found.is_empty(),
+        "{}: it has no `audit.storage: s3`",
+        file.display()
+    );
     logging::start(&config.log)?;
-    let inbox = Inbox::new(bucket.part_size);
-    // It holds the directory, and completes what a crash left.
-    let settings = parts::archive(audit, engine::observer(Some(&inbox)))?;
-    let archive = match Archive::open(settings) {
-        Ok(archive) => archive,
-        Err(error) => return engine::refused(error),
-    };
-    let aside = auditssh_s3::bring_back(&bucket.local).with_context(|| {
-        format!(
-            "{}: what was set aside cannot be brought back",
-            bucket.local.display()
-        )
-    })?;
-    if aside > 0 {
-        tracing::info!(logs = aside, "logs that were set aside are tried again");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("threads cannot be started")?;
-    let left = runtime.block_on(upload(&bucket, &inbox, args.timeout))?;
+    let mut worst = ExitCode::SUCCESS;
+    for (audit, bucket) in found {
+        let inbox = Inbox::new(bucket.part_size);
+        // It holds the directory, and completes what a crash left.
+        let settings = parts::archive(audit, engine::observer(Some(&inbox)))?;
+        let archive = match Archive::open(settings) {
+            Ok(archive) => archive,
+            Err(error) => return engine::refused(error),
+        };
+        let aside = auditssh_s3::bring_back(&bucket.local).with_context(|| {
+            format!(
+                "{}: what was set aside cannot be brought back",
+                bucket.local.display()
+            )
+        })?;
+        if aside > 0 {
+            tracing::info!(logs = aside, "logs that were set aside are tried again");
+        }
+        let left = runtime.block_on(upload(&bucket, &inbox, args.timeout))?;
+        drop(archive);
+        let code = report(&bucket, left)?;
+        if code != ExitCode::SUCCESS {
+            worst = code;
+        }
+    }
     runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(archive);
-    report(&bucket, left)
+    Ok(worst)
 }
 
 /// Until nothing is left, the time is over, or a signal comes.
@@ -133,7 +144,7 @@ fn left(directory: &Path) -> io::Result<usize> {
     for entry in std::fs::read_dir(directory)? {
         let name = entry?.file_name();
         let Some(name) = name.to_str() else { continue };
-        let id = Some(name).filter(|name| is_id(name));
+        let id = Some(name).filter(|name| is_log(name));
         let id = id.or(tail_owner(name)).or(damaged_owner(name));
         ids.extend(id.map(str::to_owned));
     }

@@ -48,8 +48,8 @@ use std::sync::Arc;
 /// A configuration that can be served.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// What is recorded and where; `None` if nothing is.
-    pub(crate) audit: Option<Audit>,
+    /// What is recorded and where: its outputs.
+    pub(crate) audit: Vec<Audit>,
     pub(crate) ssh: Ssh,
     pub(crate) limits: Limits,
     pub(crate) security: Security,

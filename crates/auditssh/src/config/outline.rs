@@ -158,6 +158,21 @@ impl Outline {
         }
     }
 
+    /// The keys of a block of the file that are given, in their order.
+    pub(crate) fn keys(&self, block: &str) -> Vec<At<String>> {
+        let Content::Map(entries) = &self.root.content else {
+            return Vec::new();
+        };
+        let blocks = entries.iter().filter(|(key, _)| key.value == block);
+        blocks
+            .filter_map(|(_, node)| match &node.content {
+                Content::Map(entries) => Some(entries.iter().map(|(key, _)| key.clone())),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    }
+
     /// A message about what stands at a place, with the whole path of its key. A message that
     /// begins with a key is about that one.
     pub(crate) fn name(&self, place: Option<Place>, message: &str) -> String {

@@ -22,7 +22,9 @@ mod ssh;
 mod sshproxy;
 mod user;
 
-pub(crate) use audit::{Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync};
+pub(crate) use audit::{
+    Asciinema, Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync,
+};
 pub(crate) use auth::{
     Auth, GssapiMeans, KeyboardInteractive, KeyboardInteractiveMeans, Password, PasswordMeans,
     Webhook, WebhookMeans, WebhookMethod,

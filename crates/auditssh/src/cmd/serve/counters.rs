@@ -7,22 +7,8 @@ use auditssh_s3 as s3;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes a line for each part of the server that there is.
-pub(super) fn log(
-    gateway: &gateway::Counters,
-    archive: Option<&archive::Counters>,
-    uploads: Option<&s3::Counters>,
-) {
-    of_gateway(gateway);
-    if let Some(archive) = archive {
-        of_archive(archive);
-    }
-    if let Some(uploads) = uploads {
-        of_uploads(uploads);
-    }
-}
-
-fn of_gateway(counters: &gateway::Counters) {
+/// Connections.
+pub(super) fn of_gateway(counters: &gateway::Counters) {
     let count = |counter: &gateway::Counter| some(counter.value());
     let gateway::Counters {
         connections,
@@ -69,7 +55,8 @@ fn of_gateway(counters: &gateway::Counters) {
     );
 }
 
-fn of_archive(counters: &archive::Counters) {
+/// The logs of one output.
+pub(super) fn of_archive(counters: &archive::Counters) {
     let count = |counter: &AtomicU64| some(counter.load(Ordering::Relaxed));
     let archive::Counters {
         messages,
@@ -104,7 +91,8 @@ fn of_archive(counters: &archive::Counters) {
     );
 }
 
-fn of_uploads(counters: &s3::Counters) {
+/// The uploads of one output.
+pub(super) fn of_uploads(counters: &s3::Counters) {
     let count = |counter: &s3::Counter| some(counter.value());
     let s3::Counters {
         logs,

@@ -11,6 +11,7 @@ use auditssh_gateway::geoip::Countries;
 use auditssh_gateway::security::Security;
 use auditssh_gateway::{Algorithms, Balancers, HostKey, Limits, Settings};
 use auditssh_log::policy::{Intercept, Stdin};
+use auditssh_view::cast::Version;
 use nix::unistd::Uid;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
@@ -68,7 +69,7 @@ impl Demo {
             _ => None,
         };
         let config = Config {
-            audit: Some(audit(&data)),
+            audit: vec![audit(&data)],
             ssh: ssh(&data, listen),
             limits: Limits::default(),
             security: Security::default(),
@@ -95,6 +96,7 @@ impl Demo {
 fn audit(data: &Path) -> Audit {
     Audit {
         format: Format::Audit,
+        version: Version::default(),
         intercept: Intercept {
             stdin: Stdin::Yes,
             stdout: true,

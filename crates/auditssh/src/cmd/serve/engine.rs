@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long logs may take to be sealed at the end; what is not is recovered at the next start.
@@ -46,8 +47,9 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let host_keys = parts::host_keys(&config.ssh.host_keys)?;
     // Asked before the server raises it.
     let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let audit = config.audit.as_ref();
-    let itself = Itself::new(audit.map(|audit| audit.directory.path.clone()));
+    // One directory of those that are locked is enough.
+    let first = config.audit.first();
+    let itself = Itself::new(first.map(|audit| audit.directory.path.clone()));
     let make = move |mut backend| {
         if let Backend::Local(local) = &mut backend {
             local.open_files = open_files;
@@ -58,15 +60,17 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let start = choice::Start::new(Arc::clone(&backends), config.per_connection.base.clone());
     let security = Arc::new(config.security);
     let chooser = start.chooser(config.per_connection, &security)?;
-    let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
-    let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
-    let archive = match config.audit {
-        None => Archive::none(),
-        Some(audit) => match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
-            Ok(archive) => archive,
+    let (mut outputs, mut buckets) = (Vec::new(), Vec::new());
+    for audit in config.audit {
+        let bucket = audit.bucket.clone();
+        let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
+        match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
+            Ok(archive) => outputs.push(archive),
             Err(error) => return refused(error),
-        },
-    };
+        }
+        buckets.push(bucket.zip(inbox));
+    }
+    let archive = Archive::of(outputs);
     let known = host_keys.first().cloned();
     let settings = parts::gateway(
         config.ssh,
@@ -90,11 +94,18 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
         let programs = backends.common();
         let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
-        let uploader = bucket.zip(inbox).map(|(settings, inbox)| {
+        let upload = |(settings, inbox): (auditssh_s3::Settings, Inbox)| {
             let uploader = Uploader::start(&settings, &inbox);
             (Arc::new(uploader), settings.shutdown)
-        });
-        let uploads = uploader.as_ref().map(|(uploader, _)| Arc::clone(uploader));
+        };
+        let uploaders: Vec<_> = buckets
+            .into_iter()
+            .map(|bucket| bucket.map(upload))
+            .collect();
+        let uploads = uploaders.iter();
+        let uploads =
+            uploads.map(|output| output.as_ref().map(|(uploader, _)| Arc::clone(uploader)));
+        let uploads = uploads.collect();
         let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
@@ -123,7 +134,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             hurry: server.hurry(),
             backends,
             archive: archive.clone(),
-            uploader,
+            uploaders,
             monitoring,
         };
         running.serve(server, signals, reload).await;
@@ -162,8 +173,9 @@ struct Running {
     hurry: CancellationToken,
     backends: Arc<Backends>,
     archive: Archive,
-    /// With how long uploads under way may take at the end.
-    uploader: Option<(Arc<Uploader>, Duration)>,
+    /// Of each output of the archive, if it has a bucket, with how long uploads under way may take
+    /// at the end.
+    uploaders: Vec<Option<(Arc<Uploader>, Duration)>>,
     monitoring: Monitoring,
 }
 
@@ -218,10 +230,14 @@ impl Running {
                 "logs could not be closed; they are recovered at the next start"
             );
         }
-        if let Some((uploader, patience)) = &self.uploader {
-            let staged = uploader.shutdown(*patience).await;
+        let mut ends = JoinSet::new();
+        for (uploader, patience) in self.uploaders.iter().flatten() {
+            let (uploader, patience) = (Arc::clone(uploader), *patience);
+            ends.spawn(async move { uploader.shutdown(patience).await });
+        }
+        while let Some(staged) = ends.join_next().await {
             tracing::info!(
-                staged,
+                staged = staged.ok(),
                 "uploads are ended; logs that the bucket does not have are uploaded after the next \
                  start"
             );
@@ -243,12 +259,13 @@ impl Running {
     }
 
     fn count(&self) {
-        let uploads = self.uploader.as_ref();
-        counters::log(
-            &self.gateway,
-            self.archive.counters(),
-            uploads.map(|(uploader, _)| uploader.counters()),
-        );
+        counters::of_gateway(&self.gateway);
+        for output in self.archive.outputs() {
+            output.counters().into_iter().for_each(counters::of_archive);
+        }
+        for (uploader, _) in self.uploaders.iter().flatten() {
+            counters::of_uploads(uploader.counters());
+        }
     }
 }
 

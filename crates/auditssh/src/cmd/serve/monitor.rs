@@ -44,7 +44,7 @@ impl Monitoring {
         settings: Monitor,
         gateway: Arc<gateway::Counters>,
         archive: &Archive,
-        uploads: Option<Arc<Uploader>>,
+        uploads: Vec<Option<Arc<Uploader>>>,
     ) -> anyhow::Result<Self> {
         let health = Health::new(archive.clone());
         let (mut servers, mut renewals) = (JoinSet::new(), Renewals::default());

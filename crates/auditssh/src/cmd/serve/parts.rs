@@ -1,10 +1,12 @@
 //! What each part of the server is told, made of the checked configuration.
 
 use super::ledger::Ledgers;
+use super::casts::LiveCasts;
 use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;
 use auditssh_archive as archive;
+use auditssh_archive::Form;
 use auditssh_docker::Docker;
 use auditssh_gateway::auth::{Elsewhere, Service};
 use auditssh_gateway::backend::container::Itself;
@@ -17,6 +19,7 @@ use auditssh_gateway::{HostKey, Limits, Settings};
 #[cfg(feature = "kubernetes")]
 use auditssh_kubernetes::Kubernetes;
 use auditssh_log::codec;
+use auditssh_view::cast::Style;
 use auditssh_webhook::Webhooks;
 use nix::unistd::Group;
 use std::sync::Arc;
@@ -49,10 +52,11 @@ pub(crate) fn doubts(config: Config) -> Vec<anyhow::Error> {
     };
     let shown = keys.and_then(|keys| Ok(config.ssh.algorithms.show_one_of(&keys)?));
     found.extend(shown.err());
-    match config.audit.map(|audit| archive(audit, None)).transpose() {
-        Ok(Some(settings)) => found.extend(archive::inspect(&settings).err().map(Into::into)),
-        Ok(None) => {}
-        Err(error) => found.push(error),
+    for audit in config.audit {
+        match archive(audit, None) {
+            Ok(settings) => found.extend(archive::inspect(&settings).err().map(Into::into)),
+            Err(error) => found.push(error),
+        }
     }
     // Without a directory nothing is touched.
     let itself = Itself::new(None);
@@ -117,9 +121,14 @@ pub(crate) fn archive(
     observer: Option<Arc<dyn archive::Observer>>,
 ) -> anyhow::Result<archive::Settings> {
     let mut settings = archive::Settings::new(audit.directory.path);
-    settings.format = match audit.format {
-        Format::Binary => codec::Format::Binary,
-        _ => codec::Format::Audit,
+    settings.form = match audit.format {
+        Format::Binary => Form::Messages(codec::Format::Binary),
+        Format::Asciinema => Form::Lines(Arc::new(LiveCasts(Style {
+            version: audit.version,
+            // As far as `audit.intercept.stdin` says.
+            input: true,
+        }))),
+        _ => Form::Messages(codec::Format::Audit),
     };
     settings.intercept = audit.intercept;
     settings.taps = (audit.intercept.files).then(|| Arc::new(Ledgers) as Arc<dyn archive::Taps>);

@@ -4,20 +4,24 @@ use super::report::Report;
 use super::s3;
 use crate::config::at::At;
 use crate::config::bounds;
-use crate::config::raw::{self, Format, OnFailure, Stdin, Storage};
+use crate::config::duration::Span;
+use crate::config::raw::{self, Asciinema, Format, OnFailure, S3, Stdin, Storage};
 use auditssh_archive::key;
 use auditssh_log::policy::{self, Intercept};
 use auditssh_log::seal::SigningKey;
+use auditssh_view::cast::Version;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// What is recorded and where, checked.
+/// What one output records and where, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {
-    /// `Audit` or `Binary`.
+    /// All but `None`.
     pub(crate) format: Format,
+    /// Of casts.
+    pub(crate) version: Version,
     pub(crate) intercept: Intercept,
     pub(crate) directory: Directory,
     /// Where logs go from there: `storage: s3`.
@@ -45,15 +49,123 @@ pub(crate) enum Durability {
     Always,
 }
 
+/// What is written of one output: the block itself, or an entry of `outputs`.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    pub(super) format: &'a At<Format>,
+    pub(super) storage: Option<&'a At<Storage>>,
+    pub(super) storage_alias: Option<&'a At<Storage>>,
+    pub(super) intercept: &'a raw::Intercept,
+    pub(super) file: &'a raw::File,
+    pub(super) s3: Option<&'a At<S3>>,
+    pub(super) sync: raw::Sync,
+    pub(super) sync_interval: &'a At<Span>,
+    pub(super) seal_interval: &'a At<Span>,
+    pub(super) on_failure: OnFailure,
+    pub(super) signing_key: Option<&'a At<String>>,
+    pub(super) asciinema: &'a Asciinema,
+}
+
+macro_rules! written {
+    ($raw:expr) => {
+        Written {
+            format: &$raw.format,
+            storage: $raw.storage.as_ref(),
+            storage_alias: $raw.storage_alias.as_ref(),
+            intercept: &$raw.intercept,
+            file: &$raw.file,
+            s3: $raw.s3.as_ref(),
+            sync: $raw.sync,
+            sync_interval: &$raw.sync_interval,
+            seal_interval: &$raw.seal_interval,
+            on_failure: $raw.on_failure,
+            signing_key: $raw.signing_key.as_ref(),
+            asciinema: &$raw.asciinema,
+        }
+    };
+}
+
+/// The outputs: none if nothing is kept, one that the block itself describes, or several.
+pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Vec<Audit> {
+    let Some(outputs) = &raw.outputs else {
+        return one(written!(raw), raw.enable, report).into_iter().collect();
+    };
+    for key in report.keys("audit") {
+        if key.value != "enable" && key.value != "outputs" {
+            report.fault(
+                &key,
+                "stands beside `outputs`: what it is to be is said in each output; move it there",
+            );
+        }
+    }
+    if outputs.value.is_empty() && raw.enable {
+        report.fault(
+            outputs,
+            "`outputs` is empty: name one, or leave the key out",
+        );
+    }
+    let mut found: Vec<Audit> = Vec::new();
+    for output in &outputs.value {
+        let written = written!(output.value);
+        let storage = storage(written, report);
+        if output.value.format.value == Format::None || storage == Storage::None {
+            report.fault(
+                output,
+                "keeps nothing: give it a `format` and a `storage`, or remove it",
+            );
+            continue;
+        }
+        let Some(audit) = one(written, raw.enable, report) else {
+            continue;
+        };
+        if found
+            .iter()
+            .any(|other| other.directory.path == audit.directory.path)
+        {
+            report.fault(
+                output,
+                format!(
+                    "writes to {} as an output before it does: give each a directory of its own",
+                    audit.directory.path.display()
+                ),
+            );
+        }
+        if found.iter().any(|other| other.meets(&audit)) {
+            report.fault(
+                output,
+                "brings logs to the same places of a bucket as an output before it: give each a \
+                 `prefix` of its own",
+            );
+        }
+        found.push(audit);
+    }
+    found
+}
+
+impl Audit {
+    /// Whether the objects of two outputs would have the same keys.
+    fn meets(&self, other: &Self) -> bool {
+        let (Some(one), Some(two)) = (&self.bucket, &other.bucket) else {
+            return false;
+        };
+        let casts = |audit: &Self| audit.format == Format::Asciinema;
+        casts(self) == casts(other)
+            && one.connection.bucket == two.connection.bucket
+            && one.connection.endpoint == two.connection.endpoint
+            && one.template == two.template
+    }
+}
+
 /// `None` if nothing is kept.
-pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
+fn one(raw: Written<'_>, enable: bool, report: &mut Report) -> Option<Audit> {
     let storage = storage(raw, report);
     let intervals = intervals(raw, report);
-    if let Some(s3) = &raw.s3 {
+    if let Some(s3) = raw.s3 {
         s3::check_bounds(&s3.value, report);
     }
-    if !raw.enable || raw.format.value == Format::None || storage == Storage::None {
-        let reason = match (raw.enable, raw.format.value) {
+    let version = version(&raw.asciinema.version, report);
+    if !enable || raw.format.value == Format::None || storage == Storage::None {
+        let reason = match (enable, raw.format.value) {
             (false, _) => "`audit.enable` is false",
             (true, Format::None) => "`audit.format` is none",
             _ => "`audit.storage` is none",
@@ -61,44 +173,67 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
         report.warn_of_file(format!("nothing is recorded: {reason}"));
         return None;
     }
-    if raw.format.value == Format::Asciinema {
-        report.fault(
-            &raw.format,
-            "asciinema is not in this version; use audit and convert later",
-        );
-    }
-    let intercept = intercept(&raw.intercept);
-    if intercept == Intercept::default() {
-        report.warn(
-            &raw.format,
-            "every `audit.intercept` is off: of sessions only logins, requests and exit statuses \
-             are recorded",
-        );
-    }
+    let intercept = intercept(raw.intercept);
+    check_intercept(raw, &intercept, report);
     let bucket = (storage == Storage::S3).then(|| s3::check(raw, report));
     let bucket = bucket.flatten();
     let directory = match (&bucket, storage) {
         (Some(bucket), _) => Directory {
             path: bucket.local.clone(),
             group: None,
-            allow_insecure: (raw.s3.as_ref()).is_some_and(|s3| s3.value.allow_insecure_directory),
+            allow_insecure: raw.s3.is_some_and(|s3| s3.value.allow_insecure_directory),
         },
         (None, Storage::S3) => return None, // what is wrong was reported
-        (None, _) => directory(&raw.file, report),
+        (None, _) => directory(raw.file, report),
     };
+    if let Some(key) = raw
+        .signing_key
+        .filter(|_| raw.format.value == Format::Asciinema)
+    {
+        report.fault(
+            key,
+            "casts have no seal that could be signed: remove `signingKey`, or sign an output of \
+             format audit beside them",
+        );
+    }
     Some(Audit {
         format: raw.format.value,
+        version,
         intercept,
         directory,
         bucket,
         durability: intervals.0,
         seal_interval: intervals.1,
         on_failure: raw.on_failure,
-        signing_key: raw
-            .signing_key
-            .as_ref()
-            .and_then(|file| signing_key(file, report)),
+        signing_key: raw.signing_key.and_then(|file| signing_key(file, report)),
     })
+}
+
+fn version(version: &At<u8>, report: &mut Report) -> Version {
+    match version.value {
+        2 => Version::Two,
+        3 => Version::Three,
+        _ => {
+            report.fault(version, "`version` of asciicast is 2 or 3");
+            Version::Two
+        }
+    }
+}
+
+fn check_intercept(raw: Written<'_>, intercept: &Intercept, report: &mut Report) {
+    let casts = raw.format.value == Format::Asciinema;
+    if casts && !intercept.stdout && !intercept.stderr {
+        report.warn(
+            raw.format,
+            "`audit.intercept.stdout` and `stderr` are off: casts show nothing",
+        );
+    } else if *intercept == Intercept::default() {
+        report.warn(
+            raw.format,
+            "every `audit.intercept` is off: of sessions only logins, requests and exit statuses \
+             are recorded",
+        );
+    }
 }
 
 fn directory(raw: &raw::File, report: &mut Report) -> Directory {
@@ -134,8 +269,8 @@ fn signing_key(file: &At<String>, report: &mut Report) -> Option<SigningKey> {
 }
 
 /// `storage`, or `type`, its other name.
-fn storage(raw: &raw::Audit, report: &mut Report) -> Storage {
-    if let (Some(storage), Some(alias)) = (&raw.storage, &raw.storage_alias)
+fn storage(raw: Written<'_>, report: &mut Report) -> Storage {
+    if let (Some(storage), Some(alias)) = (raw.storage, raw.storage_alias)
         && storage.value != alias.value
     {
         report.fault(
@@ -143,15 +278,15 @@ fn storage(raw: &raw::Audit, report: &mut Report) -> Storage {
             "`type` and `storage` are two names of one setting but differ; remove one of them",
         );
     }
-    let Some(given) = raw.storage.as_ref().or(raw.storage_alias.as_ref()) else {
+    let Some(given) = raw.storage.or(raw.storage_alias) else {
         return Storage::None;
     };
     given.value
 }
 
-fn intervals(raw: &raw::Audit, report: &mut Report) -> (Durability, Duration) {
-    let sync = report.within(&raw.sync_interval, bounds::SYNC_INTERVAL);
-    let seal = report.within(&raw.seal_interval, bounds::SEAL_INTERVAL);
+fn intervals(raw: Written<'_>, report: &mut Report) -> (Durability, Duration) {
+    let sync = report.within(raw.sync_interval, bounds::SYNC_INTERVAL);
+    let seal = report.within(raw.seal_interval, bounds::SEAL_INTERVAL);
     let durability = match raw.sync {
         raw::Sync::None => Durability::None,
         raw::Sync::Interval => Durability::Interval(sync.into()),

@@ -53,6 +53,11 @@ impl Report {
         }
     }
 
+    /// The keys of a block of the file that are given.
+    pub(super) fn keys(&self, block: &str) -> Vec<At<String>> {
+        self.outline.keys(block)
+    }
+
     /// Something that can't be served and has no place of its own.
     pub(super) fn fault_of_file(&mut self, message: impl Display) {
         self.faults.push((self.file.clone(), Fault::new(message)));

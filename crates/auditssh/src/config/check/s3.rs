@@ -1,9 +1,10 @@
 //! `audit.s3`.
 
+use super::audit::Written;
 use super::report::Report;
 use crate::config::at::At;
 use crate::config::bounds;
-use crate::config::raw::{self, Checksum, LockMode, S3};
+use crate::config::raw::{self, Checksum, Format, LockMode, S3};
 use crate::config::secret::Secret;
 use auditssh_s3 as s3;
 use std::os::unix::fs::MetadataExt;
@@ -27,10 +28,10 @@ const TAG_NAME: usize = 128;
 const TAG_VALUE: usize = 256;
 
 /// `None` if something is wrong, which is reported.
-pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<s3::Settings> {
+pub(super) fn check(raw: Written<'_>, report: &mut Report) -> Option<s3::Settings> {
     let faults = report.faults.len();
-    let Some(at) = &raw.s3 else {
-        let storage = raw.storage.as_ref().or(raw.storage_alias.as_ref())?;
+    let Some(at) = raw.s3 else {
+        let storage = raw.storage.or(raw.storage_alias)?;
         report.fault(
             storage,
             "s3 needs the block `audit.s3`, at least with a `bucket`",
@@ -45,7 +46,7 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<s3::Setting
         report.fault(at, "`s3`: `bucket` is missing: name a bucket that exists");
     }
     let connection = connection(at, report);
-    let objects = objects(s3, report);
+    let objects = objects(s3, raw.format.value == Format::Asciinema, report);
     let template = s3::Template::parse(&s3.prefix.value)
         .map_err(|error| report.fault(&s3.prefix, format!("`prefix`: {error}")))
         .ok();
@@ -219,7 +220,7 @@ pub(super) fn check_secret_file<T>(at: &At<T>, path: &Path, report: &mut Report)
     }
 }
 
-fn objects(s3: &S3, report: &mut Report) -> s3::Objects {
+fn objects(s3: &S3, casts: bool, report: &mut Report) -> s3::Objects {
     if !s3.acl.value.is_empty() && !ACLS.contains(&s3.acl.value.as_str()) {
         report.fault(&s3.acl, format!("`acl` is none of {}", ACLS.join(", ")));
     }
@@ -232,7 +233,10 @@ fn objects(s3: &S3, report: &mut Report) -> s3::Objects {
         );
     }
     s3::Objects {
-        content_type: "application/vnd.containerssh.auditlog",
+        content_type: match casts {
+            true => "application/x-asciicast",
+            false => "application/vnd.containerssh.auditlog",
+        },
         acl: given(&s3.acl),
         storage_class: given(&s3.storage_class),
         encryption: encryption(s3, report),

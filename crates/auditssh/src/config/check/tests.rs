@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::raw::Format;
+use auditssh_view::cast::Version;
 use std::fs;
 use tempfile::TempDir;
 
@@ -50,7 +52,7 @@ audit:
   sealInterval: 30s
   onFailure: continue
 ";
-    let audit = loaded(text).config.audit.unwrap();
+    let audit = loaded(text).config.audit.remove(0);
     assert_eq!(audit.format, crate::config::raw::Format::Audit);
     assert!(audit.intercept.stdout && !audit.intercept.passwords);
     assert_eq!(audit.intercept.stdin, auditssh_log::policy::Stdin::Echoed);
@@ -65,7 +67,7 @@ fn type_is_another_name_for_storage() {
         "audit: {format: binary, type: file}",
         "audit: {format: binary, type: file, storage: file}",
     ] {
-        assert!(loaded(text).config.audit.is_some(), "{text}");
+        assert!(!loaded(text).config.audit.is_empty(), "{text}");
     }
     assert_eq!(
         faults("audit:\n  format: audit\n  storage: file\n  type: none\n"),
@@ -88,16 +90,74 @@ fn nothing_is_kept_unless_both_form_and_place_are_given() {
         "audit: {format: none, storage: s3}",
         "audit: {format: asciinema}",
     ] {
-        assert!(loaded(text).config.audit.is_none(), "{text}");
+        assert!(loaded(text).config.audit.is_empty(), "{text}");
         assert!(warnings(text).contains("nothing is recorded"), "{text}");
     }
 }
 
 #[test]
-fn what_comes_later_is_an_error_until_then() {
+fn casts_are_written_in_two_versions_and_not_signed() {
+    let text = "audit: {format: asciinema, storage: file, intercept: {stdout: true}";
+    for (more, version) in [
+        ("}", Version::Two),
+        (", asciinema: {version: 2}}", Version::Two),
+        (", asciinema: {version: 3}}", Version::Three),
+    ] {
+        let audit = loaded(&format!("{text}{more}")).config.audit.remove(0);
+        assert_eq!((audit.format, audit.version), (Format::Asciinema, version));
+    }
     assert_eq!(
-        faults("audit:\n  format: asciinema\n  storage: file\n"),
-        ["2:11: `audit.format`: asciinema is not in this version; use audit and convert later"]
+        faults(&format!("{text}, asciinema: {{version: 1}}}}")),
+        ["1:91: `audit.asciinema.version` of asciicast is 2 or 3"]
+    );
+    let said = faults(&format!("{text}, signingKey: /none}}"));
+    assert!(
+        said[0].contains("`audit.signingKey`: casts have no seal"),
+        "{said:?}"
+    );
+    let said = warnings("audit: {format: asciinema, storage: file, intercept: {stdin: true}}");
+    assert!(said.contains("casts show nothing"), "{said}");
+}
+
+#[test]
+fn several_outputs_stand_alone_each_in_a_directory_of_its_own() {
+    let text = "\
+audit:
+  outputs:
+    - {format: audit, storage: file, file: {directory: /tmp/a}, onFailure: terminate}
+    - {format: asciinema, storage: file, file: {directory: /tmp/b}, onFailure: continue,
+       intercept: {stdout: true}}
+";
+    let audit = loaded(text).config.audit;
+    let formats: Vec<_> = audit.iter().map(|audit| audit.format).collect();
+    assert_eq!(formats, [Format::Audit, Format::Asciinema]);
+    assert!(audit[1].intercept.stdout && !audit[0].intercept.stdout);
+    assert_eq!(
+        faults(&format!("{text}  format: audit\n  sync: always\n")),
+        [
+            "6:3: `audit.format`: stands beside `outputs`: what it is to be is said in each output; \
+             move it there",
+            "7:3: `audit.sync`: stands beside `outputs`: what it is to be is said in each output; \
+             move it there"
+        ]
+    );
+    let said = faults(&text.replace("/tmp/b", "/tmp/a"));
+    assert!(
+        said[0].contains("`audit.outputs[2]`: writes to /tmp/a as an output"),
+        "{said:?}"
+    );
+    let said = faults("audit: {outputs: [{format: audit}]}");
+    assert!(
+        said[0].contains("`audit.outputs[1]`: keeps nothing"),
+        "{said:?}"
+    );
+    let said = faults("audit: {outputs: []}");
+    assert!(said[0].contains("`audit.outputs` is empty"), "{said:?}");
+    assert!(
+        loaded("audit: {enable: false, outputs: []}")
+            .config
+            .audit
+            .is_empty()
     );
 }
 

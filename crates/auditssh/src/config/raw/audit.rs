@@ -44,6 +44,83 @@ pub(crate) struct Audit {
     /// A file with the Ed25519 private key (PKCS#8 PEM, as `openssl genpkey -algorithm ed25519`
     /// writes it) that signs the end of every log. Without it logs are hash-chained only.
     pub(crate) signing_key: Option<At<String>>,
+    /// Settings of the format `asciinema`.
+    pub(crate) asciinema: Asciinema,
+    /// Several outputs in place of the one that the keys above describe: each is a map with those
+    /// keys (but for `enable`), and is written, kept, signed and uploaded by itself, in a directory
+    /// of its own. What a session does waits until every output with `onFailure: terminate` has
+    /// recorded it; one with `continue` may fail alone. Beside `outputs`, only `enable` may stand.
+    pub(crate) outputs: Option<At<Vec<At<Output>>>>,
+}
+
+/// One of several outputs.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Output {
+    /// The form of the logs.
+    pub(crate) format: At<Format>,
+    /// Where they are kept.
+    pub(crate) storage: Option<At<Storage>>,
+    /// Another name for `storage`. If both are given they must be equal.
+    #[serde(rename = "type")]
+    pub(crate) storage_alias: Option<At<Storage>>,
+    /// What of a session's content this output records.
+    pub(crate) intercept: Intercept,
+    /// Settings of the storage `file`.
+    pub(crate) file: File,
+    /// Settings of the storage `s3`.
+    pub(crate) s3: Option<At<S3>>,
+    /// When an event counts as recorded.
+    pub(crate) sync: Sync,
+    /// With `sync: interval`, how often what was written is forced to the disk.
+    #[schemars(transform = bounds::SYNC_INTERVAL.told())]
+    pub(crate) sync_interval: At<Span>,
+    /// After which time a chunk is sealed even if it is not full.
+    #[schemars(transform = bounds::SEAL_INTERVAL.told())]
+    pub(crate) seal_interval: At<Span>,
+    /// What becomes of a session that this output can't record any more: with `continue`, the other
+    /// outputs go on with it.
+    pub(crate) on_failure: OnFailure,
+    /// Signs the end of every log of this output.
+    pub(crate) signing_key: Option<At<String>>,
+    /// Settings of the format `asciinema`.
+    pub(crate) asciinema: Asciinema,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            format: At::default(),
+            storage: None,
+            storage_alias: None,
+            intercept: Intercept::default(),
+            file: File::default(),
+            s3: None,
+            sync: Sync::default(),
+            sync_interval: At::unplaced(Span::from_secs(1)),
+            seal_interval: At::unplaced(Span::from_secs(60)),
+            on_failure: OnFailure::default(),
+            signing_key: None,
+            asciinema: Asciinema::default(),
+        }
+    }
+}
+
+/// Settings of the format `asciinema`.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Asciinema {
+    /// The version of asciicast: 2, which every player shows, or 3, which keeps the exit status, too.
+    #[schemars(extend("enum" = [2, 3]))]
+    pub(crate) version: At<u8>,
+}
+
+impl Default for Asciinema {
+    fn default() -> Self {
+        Self {
+            version: At::unplaced(2),
+        }
+    }
 }
 
 impl Default for Audit {
@@ -61,6 +138,8 @@ impl Default for Audit {
             seal_interval: At::unplaced(Span::from_secs(60)),
             on_failure: OnFailure::default(),
             signing_key: None,
+            asciinema: Asciinema::default(),
+            outputs: None,
         }
     }
 }
@@ -76,7 +155,8 @@ pub(crate) enum Format {
     Audit,
     /// Version 2, which ContainerSSH writes since 0.5.
     Binary,
-    /// Terminal recordings (asciicast). Not in this version.
+    /// Terminal recordings (asciicast), one for each channel that runs a program. They hold what
+    /// was shown and nothing else, and prove nothing: see [asciinema.md](asciinema.md).
     Asciinema,
 }
 

@@ -36,7 +36,7 @@ fn s3(block: &str) -> String {
 #[test]
 fn the_documented_block_is_served() {
     let loaded = loaded(DOCUMENTED);
-    let audit = loaded.config.audit.as_ref().unwrap();
+    let audit = &loaded.config.audit[0];
     let bucket = audit.bucket.as_ref().unwrap();
     assert_eq!(audit.directory.path, Path::new("/local/storage/directory"));
     assert_eq!(bucket.part_size, 5 << 20);
@@ -54,8 +54,8 @@ fn the_documented_block_is_served() {
 
 #[test]
 fn a_bucket_alone_is_enough() {
-    let config = loaded(&s3("")).config;
-    let bucket = config.audit.unwrap().bucket.unwrap();
+    let mut config = loaded(&s3("")).config;
+    let bucket = config.audit.remove(0).bucket.unwrap();
     assert_eq!(bucket.local, Path::new("/var/lib/audit"));
     assert!(matches!(
         bucket.connection.credentials,
@@ -72,7 +72,7 @@ fn what_is_switched_off_need_not_be_complete() {
         "audit: {enable: false, format: audit, type: s3, s3: {accessKey: a}}",
         "audit: {format: none, storage: s3}",
     ] {
-        assert!(loaded(text).config.audit.is_none(), "{text}");
+        assert!(loaded(text).config.audit.is_empty(), "{text}");
     }
 }
 
