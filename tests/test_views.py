@@ -177,7 +177,8 @@ def test_a_stretch_as_a_picture(server, tmp_path):
     still = converted(log, "--to", "svg", "--at", "99:59")
     texts = "".join(ElementTree.fromstring(still).itertext())
     assert "@keyframes" not in still and '<one> & two' in texts and "red" in texts
-    for wrong in (["--to", "text", "--at", "1"], ["--to", "svg", "--from", "2", "--until", "1"]):
+    assert "red\n" in converted(log, "--to", "text", "--at", "99:59")
+    for wrong in (["--to", "json", "--at", "1"], ["--to", "text", "--until", "1"], ["--to", "svg", "--from", "2", "--until", "1"]):
         assert program.run("convert", log.file, *wrong, check=False).returncode == 1
 
 

@@ -190,8 +190,9 @@ async fn however_much_is_told_of_an_event_has_room() {
     let settings = settings(home.path(), FILES, Sync::None, &Arc::default());
     let archive = Archive::open(settings).unwrap();
     let recorder = archive.create().await.unwrap();
+    let much = b"x".repeat(20_000_000);
     for _ in 0..2 {
-        recorder.append(io(&[0; 20_000_000])).await.unwrap();
+        recorder.append(io(&much)).await.unwrap();
     }
     recorder.finish().await.unwrap();
     archive.shutdown(Duration::from_secs(5)).await;

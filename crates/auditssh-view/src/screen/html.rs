@@ -17,6 +17,12 @@ impl Html {
     pub fn new(start: &Start, out: &mut dyn Write) -> io::Result<Self> {
         Page::new(start, Spans::default(), out).map(Self)
     }
+
+    /// The same of what stands on the screen so many nanoseconds after the program began.
+    #[must_use]
+    pub fn at(self, moment: u64) -> Self {
+        Self(self.0.at(moment))
+    }
 }
 
 impl View for Html {

@@ -40,6 +40,9 @@ pub(super) fn write_blanks(mut count: usize, out: &mut dyn Write) -> io::Result<
 pub(super) struct Page<P> {
     screen: Screen,
     lines: Lines<P>,
+    /// Nanoseconds from the beginning to the only moment that is shown.
+    moment: Option<u64>,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -64,10 +67,23 @@ impl<P: Paint> Page<P> {
                 open: false,
                 left: FREE,
             },
+            moment: None,
+            ended: false,
         })
     }
 
+    /// The same of what stands on the screen at a moment: nothing that was there before.
+    pub(super) fn at(self, moment: u64) -> Self {
+        Self {
+            moment: Some(moment),
+            ..self
+        }
+    }
+
     pub(super) fn push(&mut self, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(moment) = self.moment {
+            return self.until(moment, step, out);
+        }
         match step.what {
             Did::Output(data) => self.written(step, data, Did::Output, out),
             Did::Errors(data) => self.written(step, data, Did::Errors, out),
@@ -78,6 +94,24 @@ impl<P: Paint> Page<P> {
             }
             Did::Begin(_) | Did::Input(_) | Did::Exit(_) => Ok(()),
         }
+    }
+
+    fn until(&mut self, moment: u64, step: &Step<'_>, out: &mut dyn Write) -> io::Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        let ends = matches!(step.what, Did::End);
+        if step.at <= moment {
+            self.screen.push(step);
+        }
+        if step.at <= moment && !ends {
+            return Ok(());
+        }
+        self.ended = true;
+        for line in self.screen.terminal().screen().visible_lines() {
+            self.lines.push(line, out)?;
+        }
+        self.close(out)
     }
 
     /// Shows what was written, piece by piece: if it is too much, soon.
@@ -115,6 +149,10 @@ impl<P: Paint> Page<P> {
                 self.lines.push(line, out)?;
             }
         }
+        self.close(out)
+    }
+
+    fn close(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if self.lines.open {
             out.write_all(b"\n")?;
         }

@@ -14,6 +14,12 @@ impl Plain {
     pub fn new(start: &Start, out: &mut dyn Write) -> io::Result<Self> {
         Page::new(start, Text::default(), out).map(Self)
     }
+
+    /// The same of what stands on the screen so many nanoseconds after the program began.
+    #[must_use]
+    pub fn at(self, moment: u64) -> Self {
+        Self(self.0.at(moment))
+    }
 }
 
 impl View for Plain {

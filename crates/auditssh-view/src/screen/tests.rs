@@ -228,6 +228,44 @@ fn a_picture_shows_a_stretch() {
 }
 
 #[test]
+fn a_moment_is_what_stood_on_the_screen_then() {
+    let shown = |moment: u64| {
+        let (mut text, mut page) = (Vec::new(), Vec::new());
+        let shell = start(10, 3);
+        let mut plain = Plain::new(&shell, &mut text).expect("memory").at(moment);
+        let mut html = Html::new(&shell, &mut page).expect("memory").at(moment);
+        let written = [
+            &b"1\r\n2\r\n3\r\n4"[..],
+            b"\x1b[?1049h\x1b[Hvim",
+            b"\x1b[?1049l!",
+        ];
+        let steps = (1..).zip(written).map(|(at, data)| (at, Did::Output(data)));
+        for (at, what) in steps.chain([(9, Did::End)]) {
+            let step = Step { at, ..step(what) };
+            plain.push(&step, &mut text).expect("memory");
+            html.push(&step, &mut page).expect("memory");
+        }
+        let page = String::from_utf8(page).expect("UTF-8");
+        let (_, lines) = page.split_once("<pre>").expect("a page");
+        let lines = lines
+            .strip_suffix("</pre></body></html>\n")
+            .expect("its end");
+        let text = String::from_utf8(text).expect("UTF-8");
+        assert_eq!(lines, text);
+        text
+    };
+    for (moment, expected) in [
+        (0, ""),
+        (1, "2\n3\n4\n"),
+        (2, "vim\n"),
+        (3, "2\n3\n4!\n"),
+        (u64::MAX, "2\n3\n4!\n"),
+    ] {
+        assert_eq!(shown(moment), expected, "{moment}");
+    }
+}
+
+#[test]
 fn a_picture_does_not_grow_without_end() {
     let texts: Vec<Vec<u8>> = (0..60_000)
         .map(|n| format!("\x1b[H{n} a b c d e f g").into_bytes())

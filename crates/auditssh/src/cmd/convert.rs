@@ -57,8 +57,7 @@ pub(crate) struct Args {
     /// Replace files that are there already
     #[arg(long)]
     force: bool,
-    /// Of an svg: show the screen as it stood at this time of the program (12:34, or 90), without any
-    /// movement
+    /// Of text, html and svg: only the screen as it stood at this time of the program (12:34, or 90)
     #[arg(long, value_name = "TIME", value_parser = time::position, conflicts_with_all = ["from", "until"])]
     at: Option<u64>,
     /// Of an svg: begin at this time of the program
@@ -122,10 +121,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = args.to.or_else(|| Format::of(args.output.as_deref()?));
     let format = format.context("name a format: --to asciicast-v2, say; --help lists them")?;
     let target = Target::of(args.output.as_deref(), args.force, &args.log.path())?;
-    let stretch = [args.at, args.from, args.until];
     ensure!(
-        format == Format::Svg || stretch.iter().all(Option::is_none),
-        "only pictures (--to svg) are of a stretch of time; leave out --at, --from and --until"
+        format == Format::Svg || args.from.or(args.until).is_none(),
+        "only pictures (--to svg) are of a stretch of time; leave out --from and --until"
+    );
+    let shows = matches!(format, Format::Text | Format::Html | Format::Svg);
+    ensure!(
+        shows || args.at.is_none(),
+        "only text, html and svg are of a moment; leave out --at"
     );
     let from = args.at.or(args.from).unwrap_or(0);
     let until = args.at.or(args.until).unwrap_or(u64::MAX);
@@ -139,8 +142,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let view = match format {
         Format::Cast2 => view(Version::Two),
         Format::Cast3 => view(Version::Three),
-        Format::Text => programs::View::Text,
-        Format::Html => programs::View::Html,
+        Format::Text => programs::View::Text(args.at),
+        Format::Html => programs::View::Html(args.at),
         Format::Svg => programs::View::Svg(from, until),
         Format::Json => return whole::json(args, &target),
         Format::Audit => return whole::binary(args, &target, Binary::Audit),

@@ -14,8 +14,9 @@ use std::fmt::Write as _;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum View {
     Cast(Style),
-    Text,
-    Html,
+    /// All of it, or a moment, in nanoseconds.
+    Text(Option<u64>),
+    Html(Option<u64>),
     /// From when to when, in nanoseconds.
     Svg(u64, u64),
 }
@@ -121,7 +122,7 @@ impl Writer {
         let one = !matches!(self.target, Target::Directory { .. });
         let most = match self.view {
             View::Cast(_) => MOST_CASTS,
-            View::Text | View::Html | View::Svg(..) => MOST_SCREENS,
+            View::Text(_) | View::Html(_) | View::Svg(..) => MOST_SCREENS,
         };
         if one && self.found.written > 0 || self.open.len() >= most {
             self.found.leave_out(channel, start);
@@ -130,8 +131,20 @@ impl Writer {
         let mut out = self.output(channel)?;
         let view: Box<dyn Form> = match self.view {
             View::Cast(style) => Box::new(Cast::new(start, style, &mut out)?),
-            View::Text => Box::new(Plain::new(start, &mut out)?),
-            View::Html => Box::new(Html::new(start, &mut out)?),
+            View::Text(at) => {
+                let view = Plain::new(start, &mut out)?;
+                Box::new(match at {
+                    Some(at) => view.at(at),
+                    None => view,
+                })
+            }
+            View::Html(at) => {
+                let view = Html::new(start, &mut out)?;
+                Box::new(match at {
+                    Some(at) => view.at(at),
+                    None => view,
+                })
+            }
             View::Svg(from, until) => Box::new(Svg::new(start, from, until)),
         };
         self.found.written += 1;
