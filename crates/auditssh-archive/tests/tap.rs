@@ -4,7 +4,7 @@
 
 use auditssh_archive::disk::LocalDisk;
 use auditssh_archive::testing::{Fault, FaultyDisk, Plan};
-use auditssh_archive::{Archive, Entry, OnFailure, Settings, Sync, SystemClock, Tap, Taps};
+use auditssh_archive::{Archive, Entry, Form, OnFailure, Settings, Sync, SystemClock, Tap, Taps};
 use auditssh_log::codec::{Decoder, Format};
 use auditssh_log::extension::FileEvent;
 use auditssh_log::message::{Event, Io, Message, Stream};
@@ -66,7 +66,7 @@ fn settings(home: &Path, intercept: Intercept, sync: Sync, gate: &Arc<Gate>) -> 
     Settings {
         sync,
         intercept,
-        format: Format::Audit,
+        form: Form::Messages(Format::Audit),
         allow_insecure: true,
         taps: Some(Arc::new(Lengths { gate })),
         ..Settings::new(home)

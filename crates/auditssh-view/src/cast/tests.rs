@@ -239,7 +239,7 @@ fn live_casts_tell_whose_they_are_and_go_on_elsewhere() {
         input: false,
     };
     let mut casts = Casts::of("first", style);
-    let mut push = |casts: &mut Casts, mono: u64, event: Event| {
+    let push = |casts: &mut Casts, mono: u64, event: Event| {
         // The wall clock jumps about, and that is not seen.
         let wall = SECOND * (1000 - i64::try_from(mono % 7).unwrap_or_default() * 100);
         casts.push_at(
