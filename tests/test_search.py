@@ -74,11 +74,19 @@ def bash(make_server):
     return make_server(local={"shell": "/bin/bash"}).start()
 
 
+def prompted(server, **size) -> Terminal:
+    """A person at a terminal at which bash waits, with a prompt that is easily told."""
+    person = Terminal(server, **size)
+    person.sees("[#$] ")
+    person.types("bind 'set enable-bracketed-paste off'; PS1='ready> '\r")
+    person.sees("\r\n(\x1b\\[\\?2004l\r)?ready> ")
+    return person
+
+
 @pytest.fixture
 def session(bash, tmp_path):
     """A session at a terminal in which much was typed and shown."""
-    person = Terminal(bash, rows=24, columns=60)
-    person.prompt()
+    person = prompted(bash, rows=24, columns=60)
     person.types("export LC_ALL=C.UTF-8; echo e''xported\r")
     person.sees("\r\nexported\r\n")
     person.types("echi\x7fo corr''exted\x7f\x7f\x7f\x7fcted\r")
@@ -308,8 +316,7 @@ def test_what_was_not_to_be_recorded_is_in_no_index(make_server):
     server = make_server(
         local={"shell": "/bin/bash"}, audit={"intercept": {"stdin": "echoed", "passwords": False}, "index": True}
     ).start()
-    person = Terminal(server)
-    person.prompt()
+    person = prompted(server)
     person.types("read -s -p 'Secret: ' x; echo; echo got ${#x}\r")
     person.sees("\r\nSecret: ")
     person.types("hunter2hunter2\r")
