@@ -158,6 +158,8 @@ impl Rows {
             if all || changed.rows.contains(&number) {
                 row.take(line);
             }
+            // That changes without a change of its cells.
+            row.goes_on = line.is_wrapped();
         }
     }
 
