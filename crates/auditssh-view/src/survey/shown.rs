@@ -179,8 +179,13 @@ impl Rows {
         }
         let text = text.trim_end();
         let known = self.primary.iter().position(|seen| seen.text == text);
-        let since = known.map_or(self.now, |at| self.primary.remove(at).since);
-        self.tell(since, text, tell);
+        let since = known.map(|at| self.primary.remove(at).since);
+        // The first of those that were seen is the one that goes, if it grew since.
+        let first = self.primary.first();
+        if since.is_none() && first.is_some_and(|seen| text.starts_with(&seen.text)) {
+            self.primary.remove(0);
+        }
+        self.tell(since.unwrap_or(self.now), text, tell);
     }
 
     /// The lines of the alternate screen go with it.
