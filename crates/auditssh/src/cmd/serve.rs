@@ -6,6 +6,7 @@ mod choice;
 mod counters;
 mod demo;
 pub(crate) mod engine;
+mod indexer;
 mod ledger;
 mod monitor;
 mod notify;

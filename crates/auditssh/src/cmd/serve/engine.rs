@@ -4,6 +4,7 @@ use super::backends::Backends;
 use super::choice;
 use super::counters;
 use super::demo::Greeting;
+use super::indexer::Indexer;
 use super::monitor::Monitoring;
 use super::notify::{State, notify};
 use super::parts;
@@ -64,7 +65,9 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     for audit in config.audit {
         let bucket = audit.bucket.clone();
         let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
-        match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
+        let indexer = (audit.index).then(|| Indexer::start(&audit.directory.path));
+        let observer = observer(inbox.as_ref()).or(indexer.transpose()?);
+        match Archive::open(parts::archive(audit, observer)?) {
             Ok(archive) => outputs.push(archive),
             Err(error) => return refused(error),
         }

@@ -1,7 +1,7 @@
 //! What each part of the server is told, made of the checked configuration.
 
-use super::ledger::Ledgers;
 use super::casts::LiveCasts;
+use super::ledger::Ledgers;
 use crate::config::raw::{Format, OnFailure};
 use crate::config::{Audit, Backend, Config, Durability, HostKeys, Ssh};
 use anyhow::Context;

@@ -31,6 +31,8 @@ pub(crate) struct Audit {
     pub(crate) on_failure: OnFailure,
     /// Signs the end of each log.
     pub(crate) signing_key: Option<SigningKey>,
+    /// Whether indexes are made of logs that stay in the directory.
+    pub(crate) index: bool,
 }
 
 /// Where logs are kept.
@@ -62,6 +64,7 @@ pub(super) struct Written<'a> {
     pub(super) sync_interval: &'a At<Span>,
     pub(super) seal_interval: &'a At<Span>,
     pub(super) on_failure: OnFailure,
+    pub(super) index: bool,
     pub(super) signing_key: Option<&'a At<String>>,
     pub(super) asciinema: &'a Asciinema,
 }
@@ -79,6 +82,7 @@ macro_rules! written {
             sync_interval: &$raw.sync_interval,
             seal_interval: &$raw.seal_interval,
             on_failure: $raw.on_failure,
+            index: $raw.index,
             signing_key: $raw.signing_key.as_ref(),
             asciinema: &$raw.asciinema,
         }
@@ -205,6 +209,7 @@ fn one(raw: Written<'_>, enable: bool, report: &mut Report) -> Option<Audit> {
         durability: intervals.0,
         seal_interval: intervals.1,
         on_failure: raw.on_failure,
+        index: raw.index && storage == Storage::File && raw.format.value != Format::Asciinema,
         signing_key: raw.signing_key.and_then(|file| signing_key(file, report)),
     })
 }

@@ -44,6 +44,10 @@ pub(crate) struct Audit {
     /// A file with the Ed25519 private key (PKCS#8 PEM, as `openssl genpkey -algorithm ed25519`
     /// writes it) that signs the end of every log. Without it logs are hash-chained only.
     pub(crate) signing_key: Option<At<String>>,
+    /// With `storage: file`, make the index of each log when it is complete, with which `auditssh
+    /// search` is quick: a further file beside it, `.ID.index`, which has what was typed and shown,
+    /// and is to be removed with its log. `auditssh index` makes them as well.
+    pub(crate) index: bool,
     /// Settings of the format `asciinema`.
     pub(crate) asciinema: Asciinema,
     /// Several outputs in place of the one that the keys above describe: each is a map with those
@@ -81,6 +85,8 @@ pub(crate) struct Output {
     /// What becomes of a session that this output can't record any more: with `continue`, the other
     /// outputs go on with it.
     pub(crate) on_failure: OnFailure,
+    /// With `storage: file`, make the index of each log of this output when it is complete.
+    pub(crate) index: bool,
     /// Signs the end of every log of this output.
     pub(crate) signing_key: Option<At<String>>,
     /// Settings of the format `asciinema`.
@@ -100,6 +106,7 @@ impl Default for Output {
             sync_interval: At::unplaced(Span::from_secs(1)),
             seal_interval: At::unplaced(Span::from_secs(60)),
             on_failure: OnFailure::default(),
+            index: false,
             signing_key: None,
             asciinema: Asciinema::default(),
         }
@@ -138,6 +145,7 @@ impl Default for Audit {
             seal_interval: At::unplaced(Span::from_secs(60)),
             on_failure: OnFailure::default(),
             signing_key: None,
+            index: false,
             asciinema: Asciinema::default(),
             outputs: None,
         }
