@@ -56,7 +56,10 @@ fn an_access_is_read_back() {
         let read = Access::read(&message(access.clone().record()));
         assert_eq!(read, Some(access));
     }
-    assert_eq!(Access::read(&message(ClockStep { nanoseconds: 1 }.record())), None);
+    assert_eq!(
+        Access::read(&message(ClockStep { nanoseconds: 1 }.record())),
+        None
+    );
 }
 
 #[test]

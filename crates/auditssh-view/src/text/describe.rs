@@ -237,7 +237,12 @@ fn accessed(access: &Access) -> String {
     } else {
         format!("{} ({})", show(&access.user), show(&access.role))
     };
-    let _ = write!(text, " from {}: {}", show(&access.address), show(&access.action));
+    let _ = write!(
+        text,
+        " from {}: {}",
+        show(&access.address),
+        show(&access.action)
+    );
     if let Some(connection) = &access.connection {
         let _ = write!(text, " {}", show(connection));
     }
