@@ -1,4 +1,5 @@
-// Builds the viewer: `node build.mjs [FOLDER]` writes FOLDER/index.html and FOLDER/assets (default: dist).
+// Builds the viewer: `node build.mjs [FOLDER]` writes FOLDER/index.html and FOLDER/assets. Without FOLDER it is
+// what AUDITSSH_UI_OUT names, or dist.
 // Every asset carries a hash of its content in its name, so that it may be cached for ever.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -7,7 +8,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const folder = resolve(process.argv[2] ?? join(here, "dist"));
+const folder = resolve(process.argv[2] ?? process.env.AUDITSSH_UI_OUT ?? join(here, "dist"));
 const assets = join(folder, "assets");
 
 await rm(assets, { recursive: true, force: true });

@@ -96,7 +96,7 @@ function Row({ session }: { session: Session }) {
         {first ? <What program={first} /> : <span class="faint">nothing</span>}
         {programs.length > 1 && <span class="more"> +{programs.length - 1}</span>}
       </td>
-      <td class="lasted">{lasted(session.duration)}</td>
+      <td class="lasted">{lasted(session.duration ?? sofar(session))}</td>
       <td class="size">{size(bytes.stdin + bytes.stdout + bytes.stderr)}</td>
       <td class="states">
         <State state={session.state} />
@@ -106,6 +106,11 @@ function Row({ session }: { session: Session }) {
       </td>
     </tr>
   );
+}
+
+/** How long a session runs by now. */
+function sofar({ state, start }: Session): number | null {
+  return state === "open" && start ? Math.max(0, (Date.now() - Date.parse(start)) / 1000) : null;
 }
 
 /** Moves the focus to the next or the previous line. */
