@@ -1,9 +1,9 @@
-// Builds the viewer: `node build.mjs [FOLDER]` writes FOLDER/index.html and FOLDER/assets. Without FOLDER it is
+// Builds the viewer: `node build.mjs [FOLDER]` writes FOLDER/index.html, favicon.svg and assets. Without FOLDER it is
 // what AUDITSSH_UI_OUT names, or dist.
 // Every asset carries a hash of its content in its name, so that it may be cached for ever.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,7 +15,7 @@ await rm(assets, { recursive: true, force: true });
 await mkdir(assets, { recursive: true });
 
 const notices = await asset("licences.txt", await licences());
-const icon = await asset("icon.svg", await readFile(join(here, "src/icon.svg")));
+await copyFile(join(here, "src/icon.svg"), join(folder, "favicon.svg"));
 const { metafile } = await build({
   absWorkingDir: here,
   entryPoints: { main: "src/main.tsx" },
@@ -42,7 +42,6 @@ const page = await readFile(join(here, "index.html"), "utf8");
 await writeFile(
   join(folder, "index.html"),
   page
-    .replace("ICON", `/assets/${icon}`)
     .replace("STYLE", `/assets/${basename(cssBundle)}`)
     .replace("SCRIPT", `/assets/${basename(script)}`),
 );

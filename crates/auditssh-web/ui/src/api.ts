@@ -28,6 +28,7 @@ export interface Program {
 export interface Session {
   id: string;
   user: string | null;
+  authenticated?: boolean;
   address: string | null;
   country: string | null;
   client: string | null;
@@ -36,6 +37,7 @@ export interface Session {
   duration: number | null;
   state: string;
   programs: Program[];
+  programCount?: number;
   files: number;
   failed: number;
   bytes: { stdin: number; stdout: number; stderr: number };
@@ -108,6 +110,8 @@ export interface Connection {
   maskedBytes: number;
   state: string;
   live: boolean;
+  /** Why the log can't be read to its end. */
+  problem?: string | null;
 }
 
 /** Something that stands on the timeline. */
@@ -149,9 +153,15 @@ export interface CastPart {
   ends: boolean;
 }
 
+/** A list, and how many more there are. */
+export interface Listed<T> {
+  items: T[];
+  more?: number;
+}
+
 /** A file of the ledger. */
 export interface FileEntry {
-  number: number;
+  number: number | null;
   channel: number;
   protocol: string;
   action: string;
@@ -189,6 +199,18 @@ export interface Hit {
   line: string;
   user: string | null;
   start: string | null;
+}
+
+/** Somebody's look at a recording. */
+export interface Look {
+  time: string;
+  user: string;
+  role: string;
+  address: string;
+  action: string;
+  connection: string | null;
+  detail: string | null;
+  allowed: boolean;
 }
 
 /** An answer that is not what was asked for. */

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Logins, type Me, Refused, SIGNED_OUT, at, read, send } from "./api";
 import { useKeys } from "./keys";
+import { AccessPage } from "./pages/access";
 import { ListPage } from "./pages/list";
 import { LoginPage } from "./pages/login";
 import { SearchPage } from "./pages/search";
@@ -78,6 +79,7 @@ function Content(props: { login: Login; address: URL; onLogin: () => Promise<voi
   const session = /^\/sessions\/([0-9a-f]{32})\/?$/.exec(path);
   if (path === "/") return <ListPage address={address} />;
   if (path === "/search") return <SearchPage address={address} />;
+  if (path === "/access") return <AccessPage />;
   if (session?.[1]) return <SessionPage key={session[1]} id={session[1]} address={address} />;
   if (path === "/login") return null;
   return <Failure text="There is no such page." />;

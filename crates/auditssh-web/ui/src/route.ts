@@ -59,5 +59,5 @@ export function followLinks(): void {
 }
 
 function isPage(path: string): boolean {
-  return path === "/" || path === "/search" || path === "/login" || path.startsWith("/sessions/");
+  return path === "/" || path === "/search" || path === "/access" || path === "/login" || path.startsWith("/sessions/");
 }

@@ -19,7 +19,7 @@ const MOST = 200;
 /** Text in all sessions, with the way to the second at which it stands. */
 export function SearchPage({ address }: { address: URL }) {
   const query = address.searchParams;
-  const wanted = query.get("q") ?? "";
+  const wanted = (query.get("q") ?? "").trim();
   const field = useRef<HTMLInputElement>(null);
   const found = useSearch(wanted, query);
   useEffect(() => {

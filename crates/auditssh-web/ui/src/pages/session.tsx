@@ -98,6 +98,7 @@ function Session(props: {
   return (
     <div class="page session">
       <Head connection={connection} id={id} track={track} />
+      {connection.problem && <Failure text={`The log can't be read to its end: ${connection.problem}`} />}
       <div class="columns">
         <div class="stage-column" ref={stage}>
           {track ? (
@@ -119,7 +120,7 @@ function Session(props: {
           {tab === "files" && <Files id={id} turn={turn} onJump={jump} />}
           {tab === "input" && <TypedLines id={id} turn={turn} onJump={jump} />}
           {tab === "facts" && <Facts connection={connection} />}
-          {tab === "verify" && <Verification id={id} />}
+          {tab === "verify" && <Verification id={id} turn={turn} />}
         </Tabs>
       </div>
     </div>

@@ -1,23 +1,26 @@
-import { type FileEntry, of } from "../api";
+import { type FileEntry, type Listed, of } from "../api";
 import { size, timeOfDay } from "../format";
 import { useLoad } from "../load";
 import { visible } from "../visible";
 import { Icon } from "./icon";
-import { Failure, Nothing } from "./notice";
+import { Failure, More, Nothing } from "./notice";
 
 /** The ledger of files. */
 export function Files(props: { id: string; turn: number; onJump: (channel: number, time: string) => void }) {
   const { id } = props;
-  const list = useLoad<{ items: FileEntry[] }>(of(id, "/files"), props.turn);
+  const list = useLoad<Listed<FileEntry>>(of(id, "/files"), props.turn);
   if (list.error) return <Failure text={list.error} onAgain={list.again} />;
   if (!list.value) return <Nothing>Reading…</Nothing>;
   if (list.value.items.length === 0) return <Nothing>No file went through this connection.</Nothing>;
   return (
-    <ul class="files">
-      {list.value.items.map((file, index) => (
-        <File key={index} id={id} file={file} onJump={props.onJump} />
-      ))}
-    </ul>
+    <>
+      <ul class="files">
+        {list.value.items.map((file, index) => (
+          <File key={index} id={id} file={file} onJump={props.onJump} />
+        ))}
+      </ul>
+      <More more={list.value.more} />
+    </>
   );
 }
 

@@ -31,6 +31,11 @@ export function Header(props: {
           <a href="/search" aria-current={current("/search")}>
             Search
           </a>
+          {props.me.role === "admin" && (
+            <a href="/access" aria-current={current("/access")}>
+              Access
+            </a>
+          )}
         </nav>
       )}
       <div class="bar-end">

@@ -22,6 +22,12 @@ export function Nothing({ children }: { children: ComponentChildren }) {
   return <p class="nothing">{children}</p>;
 }
 
+/** Says how many more there are than are shown. */
+export function More({ more }: { more: number | undefined }) {
+  if (!more) return null;
+  return <p class="nothing">… and {more.toLocaleString("en")} more, which are in the downloads.</p>;
+}
+
 /** What comes and goes is read out to those who do not see it. */
 export function Status({ children }: { children: ComponentChildren }) {
   return (

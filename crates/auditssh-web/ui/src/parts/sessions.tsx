@@ -75,6 +75,7 @@ function Group({ title, items }: { title: string | null; items: Session[] }) {
 function Row({ session }: { session: Session }) {
   const { start, user, address, country, programs, bytes } = session;
   const first = programs[0];
+  const ran = Math.max(session.programCount ?? 0, programs.length);
   const where = toSession(session.id);
   const open = (event: MouseEvent) => {
     const on = event.target;
@@ -94,12 +95,13 @@ function Row({ session }: { session: Session }) {
       </td>
       <td class="ran">
         {first ? <What program={first} /> : <span class="faint">nothing</span>}
-        {programs.length > 1 && <span class="more"> +{programs.length - 1}</span>}
+        {ran > 1 && <span class="more"> +{ran - 1}</span>}
       </td>
       <td class="lasted">{lasted(session.duration ?? sofar(session))}</td>
       <td class="size">{size(bytes.stdin + bytes.stdout + bytes.stderr)}</td>
       <td class="states">
         <State state={session.state} />
+        {session.authenticated === false && session.state !== "open" && <span class="badge warn">no login</span>}
         {first && <ExitBadge exit={first.exit} />}
         {session.files > 0 && <span class="badge">{count(session.files, "file")}</span>}
         {session.failed > 0 && <span class="badge bad">{session.failed} failed</span>}
