@@ -5,7 +5,7 @@ const HIDDEN =
 
 /** The text with everything escaped that controls, turns or hides what stands around it. */
 export function visible(text: string): string {
-  return text.replace(HIDDEN, (character) => {
+  return String(text).replace(HIDDEN, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return code < 0x80 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
   });
