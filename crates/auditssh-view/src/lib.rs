@@ -10,6 +10,7 @@ pub mod runs;
 pub mod screen;
 pub mod show;
 pub mod summary;
+pub mod survey;
 pub mod text;
 mod utf8;
 mod view;

@@ -26,7 +26,7 @@ Exit status:
      verify: a log is still open, was recovered after a crash, or is not AuditSSH's own
   2  a log is cut, altered or damaged
   3  verify: something could not be checked;
-     serve, upload, recover: another instance uses the same log directory";
+     serve, upload, recover, web: another instance uses the same log directory";
 
 /// AuditSSH: an SSH server that writes everything down.
 ///
@@ -59,6 +59,7 @@ enum Command {
     Verify(cmd::verify::Args),
     Recover(cmd::recover::Args),
     Upload(cmd::upload::Args),
+    Web(cmd::web::Args),
     Salvage(cmd::salvage::Args),
     Config(cmd::config::Args),
     HashPassword(cmd::hash_password::Args),
@@ -96,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Recover(args) => cmd::recover::run(&args),
         Command::Upload(args) => cmd::upload::run(&args),
+        Command::Web(args) => cmd::web::run(&args),
         Command::Salvage(args) => cmd::salvage::run(&args),
         Command::Config(args) => cmd::config::run(&args),
         Command::HashPassword(args) => cmd::hash_password::run(&args),

@@ -8,6 +8,7 @@ use super::monitor::Monitoring;
 use super::notify::{State, notify};
 use super::parts;
 use super::reload::Reload;
+use super::viewer::{Plan, Viewer};
 use crate::cli;
 use crate::config::{Backend, Config};
 use anyhow::Context;
@@ -60,6 +61,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let chooser = start.chooser(config.per_connection, &security)?;
     let bucket = config.audit.as_ref().and_then(|audit| audit.bucket.clone());
     let inbox = bucket.as_ref().map(|bucket| Inbox::new(bucket.part_size));
+    let plan = Plan::new(config.web, config.audit.as_ref())?;
     let archive = match config.audit {
         None => Archive::none(),
         Some(audit) => match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
@@ -96,6 +98,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         });
         let uploads = uploader.as_ref().map(|(uploader, _)| Arc::clone(uploader));
         let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
+        let viewer = plan.start()?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
@@ -125,6 +128,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             archive: archive.clone(),
             uploader,
             monitoring,
+            viewer,
         };
         running.serve(server, signals, reload).await;
         tracing::info!("ended");
@@ -165,6 +169,7 @@ struct Running {
     /// With how long uploads under way may take at the end.
     uploader: Option<(Arc<Uploader>, Duration)>,
     monitoring: Monitoring,
+    viewer: Viewer,
 }
 
 impl Running {
@@ -202,8 +207,10 @@ impl Running {
         }
     }
 
-    /// Programs first, since their last words are recorded; then the logs, then their uploads.
+    /// Viewers first, then programs, since their last words are recorded; then the logs, then their
+    /// uploads.
     async fn end(&self) {
+        self.viewer.end().await;
         let patience = self.backends.patience();
         if tokio::time::timeout(patience, self.backends.drained())
             .await
