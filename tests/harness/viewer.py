@@ -11,7 +11,7 @@ def settings(password_hash: str, access, **changes) -> dict:
         USER: {"password": password_hash, "role": "auditor"},
         "boss": {"password": password_hash, "role": "admin"},
     }
-    return {"listen": f"127.0.0.1:{free_port()}", "users": users, "accessLog": str(access), **changes}
+    return {"enable": True, "listen": f"127.0.0.1:{free_port()}", "users": users, "accessLog": str(access), **changes}
 
 
 class Viewer:

@@ -7,9 +7,10 @@ import { type Field, Filters, focusFilters } from "../parts/filters";
 import { Failure, Nothing, Status } from "../parts/notice";
 import { Pager } from "../parts/pager";
 import { SessionTable, moveLine } from "../parts/sessions";
+import { listen } from "../stream";
 
 const FIELDS: Field[] = [
-  { name: "user", label: "User" },
+  { name: "user", label: "User", hint: "alice or ali*" },
   { name: "address", label: "Address", hint: "192.0.2.7 or 10.0.0.0/8" },
   { name: "command", label: "Command", hint: "part of it" },
   { name: "text", label: "Text", hint: "typed or on the screen" },
@@ -90,16 +91,17 @@ function useChanges(callback: () => void): void {
   latest.current = callback;
   useEffect(() => {
     let timer = 0;
-    const source = new EventSource(at("/live"));
-    source.addEventListener("message", () => {
-      if (timer === 0) timer = window.setTimeout(fire, 1000);
-    });
     const fire = () => {
       timer = 0;
       latest.current();
     };
+    const stop = listen(at("/live"), {
+      message: () => {
+        if (timer === 0) timer = window.setTimeout(fire, 1000);
+      },
+    });
     return () => {
-      source.close();
+      stop();
       window.clearTimeout(timer);
     };
   }, []);

@@ -9,7 +9,7 @@ import { changed, go, toSession } from "../route";
 import { visible } from "../visible";
 
 const FIELDS: Field[] = [
-  { name: "user", label: "User" },
+  { name: "user", label: "User", hint: "alice or ali*" },
   { name: "address", label: "Address", hint: "192.0.2.7 or 10.0.0.0/8" },
   { name: "from", label: "From", kind: "time" },
   { name: "to", label: "To", kind: "time" },

@@ -1,5 +1,6 @@
 // A session that still runs, as it comes.
 import { type CastPart, type LiveEvent, of } from "../api";
+import { listen } from "../stream";
 import { type CastEvent, type Size, isEvent, sized } from "./cast";
 
 /** What is told of a running session. */
@@ -12,7 +13,6 @@ export interface Ears {
 
 /** Listens to a program from its beginning; ends with what is returned. */
 export function listenTo(id: string, channel: number, program: number, ears: Ears): () => void {
-  const source = new EventSource(of(id, `/live?channel=${channel}`));
   let [seen, runs, waiting] = [-1, -1, 0];
   let batch: CastEvent[] = [];
   const flush = () => {
@@ -26,25 +26,27 @@ export function listenTo(id: string, channel: number, program: number, ears: Ear
     if (part.header && runs === program) ears.begin(sized(part.header.width, part.header.height));
     if (runs === program) batch.push(...part.events.filter(isEvent));
   };
-  source.addEventListener("open", () => ears.state("connected"));
-  source.addEventListener("error", () => ears.state("lost"));
-  source.addEventListener("message", (event) => {
-    const message = JSON.parse(event.data) as LiveEvent;
-    // After a lost connection the server may begin anew.
-    if (message.number <= seen) return;
-    seen = message.number;
-    message.cast?.forEach(take);
-    ears.message(message);
-    if (waiting === 0) waiting = window.setTimeout(flush, 15);
+  const stop = listen(of(id, `/live?channel=${channel}`), {
+    open: () => ears.state("connected"),
+    error: () => ears.state("lost"),
+    message: (event) => {
+      const message = JSON.parse(event.data) as LiveEvent;
+      // After a lost connection the server may begin anew.
+      if (message.number <= seen) return;
+      seen = message.number;
+      message.cast?.forEach(take);
+      ears.message(message);
+      if (waiting === 0) waiting = window.setTimeout(flush, 15);
+    },
+    end: () => {
+      end();
+      flush();
+      ears.state("ended");
+    },
   });
-  source.addEventListener("end", () => {
-    source.close();
-    window.clearTimeout(waiting);
-    flush();
-    ears.state("ended");
-  });
-  return () => {
-    source.close();
+  const end = () => {
+    stop();
     window.clearTimeout(waiting);
   };
+  return end;
 }
