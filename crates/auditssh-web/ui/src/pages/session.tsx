@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Connection, type Track, of } from "../api";
+import { type Connection, type Event, type Track, of } from "../api";
 import { lasted, when } from "../format";
 import { useLoad } from "../load";
 import { State } from "../parts/badges";
@@ -16,6 +16,9 @@ import { Verification } from "../parts/verification";
 import { useRecording } from "../play/recording";
 import { changed, go } from "../route";
 import { visible } from "../visible";
+
+/** Most events of a session that runs that are kept; the others are asked for again. */
+const MOST_TOLD = 5000;
 
 /** A connection: its player, and all that is known of it. */
 export function SessionPage({ id, address }: { id: string; address: URL }) {
@@ -69,7 +72,11 @@ function Session(props: {
     at,
     duration: track.duration,
   };
-  const recording = useRecording(wanted, props.onGrown);
+  const [told, setTold] = useState<Event[]>([]);
+  const recording = useRecording(wanted, {
+    events: (events) => setTold((old) => [...old, ...events].slice(-MOST_TOLD)),
+    grown: props.onGrown,
+  });
   const { tape } = recording;
   const ready = recording.state !== "loading";
   useEffect(() => {
@@ -116,7 +123,7 @@ function Session(props: {
           current={tab}
           onChoose={(name) => go(changed({ tab: name === "events" ? null : name }), "replace")}
         >
-          {tab === "events" && <Events id={id} channels={channels} turn={turn} onJump={jump} />}
+          {tab === "events" && <Events id={id} channels={channels} told={told} onJump={jump} />}
           {tab === "files" && <Files id={id} turn={turn} onJump={jump} />}
           {tab === "input" && <TypedLines id={id} turn={turn} onJump={jump} />}
           {tab === "facts" && <Facts connection={connection} />}

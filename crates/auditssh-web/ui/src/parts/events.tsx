@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Event, of, read } from "../api";
 import { timeOfDay, when } from "../format";
+import { useLoad } from "../load";
 import { visible } from "../visible";
 import { Failure, Nothing } from "./notice";
 
@@ -15,19 +16,21 @@ interface Page {
 export function Events(props: {
   id: string;
   channels: number[];
-  turn: number;
+  /** What is told of a session while it runs. */
+  told: Event[];
   onJump: (channel: number, time: string) => void;
 }) {
-  const { id, channels, turn } = props;
+  const { id, channels, told } = props;
   const [type, setType] = useState("");
   const [channel, setChannel] = useState("");
   const [known, setKnown] = useState<string[]>([]);
   const [open, setOpen] = useState<number | null>(null);
-  const list = useEvents(id, type, channel, turn);
+  const list = useEvents(id, type, channel, told);
   useEffect(() => {
+    // The types that there are show themselves with the events.
     const types = new Set([...known, ...list.items.map((item) => String(item.type))]);
     if (types.size > known.length) setKnown([...types].sort());
-  }, [list.items]);
+  }, [list.items.length]);
   return (
     <div class="events">
       <div class="small-filters">
@@ -69,6 +72,7 @@ export function Events(props: {
             {list.items.map((event) => (
               <Row
                 key={event.number}
+                id={id}
                 event={event}
                 open={open === event.number}
                 onOpen={() => setOpen(open === event.number ? null : event.number)}
@@ -84,6 +88,7 @@ export function Events(props: {
 }
 
 function Row(props: {
+  id: string;
   event: Event;
   open: boolean;
   onOpen: () => void;
@@ -114,12 +119,21 @@ function Row(props: {
       {open && (
         <tr class="json">
           <td colSpan={3}>
-            <pre tabIndex={0}>{visible(pretty(event.json)).replaceAll("\\x0a", "\n")}</pre>
+            <Json id={props.id} event={event} />
           </td>
         </tr>
       )}
     </>
   );
+}
+
+/** All that a message says. What comes while a session runs has only its line: the rest is asked for. */
+function Json({ id, event }: { id: string; event: Event }) {
+  const address = of(id, `/events?limit=1${event.number > 0 ? `&after=${event.number - 1}` : ""}`);
+  const asked = useLoad<Page>(event.json === undefined ? address : null);
+  if (asked.error) return <Failure text={asked.error} onAgain={asked.again} />;
+  const json = event.json ?? asked.value?.items[0]?.json;
+  return <pre tabIndex={0}>{visible(JSON.stringify(json, null, 2) ?? "").replaceAll("\\x0a", "\n")}</pre>;
 }
 
 /** A button that is pressed as soon as it is seen. */
@@ -138,55 +152,48 @@ function More({ onSeen }: { onSeen: () => void }) {
   );
 }
 
-/** The events so far, and how to get more. */
-function useEvents(id: string, type: string, channel: string, turn: number) {
-  const key = `${id} ${type} ${channel}`;
-  const [state, setState] = useState<{ key: string; items: Event[]; next: number | null; error: string | null }>({
-    key,
-    items: [],
-    next: -1,
-    error: null,
-  });
-  const busy = useRef(false);
-  const latest = useRef(state);
-  latest.current = state;
+/** What was asked for, and how far that is. */
+interface State {
+  key: string;
+  items: Event[];
+  next: number | null;
+  error: string | null;
+}
 
-  const load = async (of_: string, items: Event[], after: number) => {
-    busy.current = true;
+/** The events so far, and how to get more. What is told comes behind them. */
+function useEvents(id: string, type: string, channel: string, told: Event[]) {
+  const key = `${id} ${type} ${channel}`;
+  const empty: State = { key, items: [], next: -1, error: null };
+  const [kept, setState] = useState<State>(empty);
+  const state = kept.key === key ? kept : empty;
+  const busy = useRef("");
+
+  const load = async (items: Event[], after: number) => {
+    busy.current = key;
     const query = new URLSearchParams({ limit: String(LIMIT) });
     if (type !== "") query.set("type", type);
     if (channel !== "") query.set("channel", channel);
     if (after >= 0) query.set("after", String(after));
+    let made: State;
     try {
       const page = await read<Page>(of(id, `/events?${query}`));
-      setState({ key: of_, items: [...items, ...page.items], next: page.next, error: null });
+      made = { key, items: [...items, ...page.items], next: page.next, error: null };
     } catch (error) {
-      setState({ key: of_, items, next: null, error: (error as Error).message });
-    } finally {
-      busy.current = false;
+      made = { key, items, next: null, error: (error as Error).message };
     }
+    if (busy.current !== key) return;
+    busy.current = "";
+    setState(made);
   };
-  useEffect(() => void load(key, [], -1), [key]);
-  // More of a session that runs: go on behind what is there, if all of it is.
-  useEffect(() => {
-    const { items, next } = latest.current;
-    const last = items.at(-1)?.number ?? -1;
-    if (turn > 0 && next === null && !busy.current) void load(key, items, last);
-  }, [turn]);
-  const current = state.key === key ? state : { ...state, items: [], next: -1 };
+  useEffect(() => void load([], -1), [key]);
+  const last = state.items.at(-1)?.number ?? -1;
+  const fits = (event: Event) =>
+    event.number > last &&
+    (type === "" || String(event.type) === type) &&
+    (channel === "" || String(event.channel) === channel);
   const more = () => {
-    const after = current.next ?? current.items.at(-1)?.number ?? -1;
-    if (!busy.current) void load(key, current.items, after);
+    if (busy.current !== key) void load(state.items, state.next ?? last);
   };
-  return { items: current.items, done: current.next === null, error: current.error, more };
-}
-
-/** JSON in lines. */
-function pretty(json: unknown): string {
-  if (typeof json !== "string") return JSON.stringify(json, null, 2) ?? "";
-  try {
-    return JSON.stringify(JSON.parse(json), null, 2);
-  } catch {
-    return json;
-  }
+  const behind = state.next === null ? told.filter(fits) : [];
+  return { items: [...state.items, ...behind], done: state.next === null, error: state.error, more };
 }

@@ -11,7 +11,7 @@ export interface Ears {
   state: (state: "connected" | "lost" | "ended") => void;
 }
 
-/** Listens to a program from its beginning; ends with what is returned. */
+/** Listens to a session from its beginning, for one of its programs; ends with what is returned. */
 export function listenTo(id: string, channel: number, program: number, ears: Ears): () => void {
   let [seen, runs, waiting] = [-1, -1, 0];
   let batch: CastEvent[] = [];
@@ -26,7 +26,7 @@ export function listenTo(id: string, channel: number, program: number, ears: Ear
     if (part.header && runs === program) ears.begin(sized(part.header.width, part.header.height));
     if (runs === program) batch.push(...part.events.filter(isEvent));
   };
-  const stop = listen(of(id, `/live?channel=${channel}`), {
+  const stop = listen(of(id, "/live"), {
     open: () => ears.state("connected"),
     error: () => ears.state("lost"),
     message: (event) => {

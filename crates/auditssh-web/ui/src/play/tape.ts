@@ -78,6 +78,7 @@ export class Tape {
   lasts(seconds: number): void {
     if (!(seconds > this.#duration)) return;
     this.#duration = seconds;
+    if (this.following) this.position = seconds;
     this.#changed();
   }
 
