@@ -112,3 +112,18 @@ test("a size that can't be is none", () => {
   assert.deepEqual(resized("9999x9999"), { columns: 1000, rows: 500 });
   for (const text of ["", "80", "80x", "0xx1", "80x24x1", "-1x5", "1e3x5"]) assert.equal(resized(text), null, text);
 });
+
+test("what is seen before anything is played is not where it stands", () => {
+  const [tape, terminal] = [new Tape(), new Terminal()];
+  terminal.watch(tape);
+  tape.push([[1, "o", "a"], [2, "o", "b"], [3, "o", "c"]]);
+  tape.preview(2.5);
+  assert.deepEqual([terminal.text, tape.position], ["ab", 0]);
+  const another = new Terminal();
+  another.watch(tape);
+  assert.equal(another.text, "ab");
+  tape.seek(0);
+  assert.equal(another.text, "");
+  another.watch(tape);
+  assert.equal(another.text, "");
+});

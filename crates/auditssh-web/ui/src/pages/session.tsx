@@ -10,7 +10,7 @@ import { Menu } from "../parts/menu";
 import { Failure, Nothing } from "../parts/notice";
 import { Player } from "../parts/player";
 import { Tabs } from "../parts/tabs";
-import { Tracks, chosenTrack, programOf } from "../parts/tracks";
+import { Tracks, chosenTrack, isTransfer, programOf } from "../parts/tracks";
 import { TypedLines } from "../parts/typed";
 import { Verification } from "../parts/verification";
 import { useRecording } from "../play/recording";
@@ -68,6 +68,7 @@ function Session(props: {
     id,
     channel: track.channel,
     program: track.program,
+    shows: !isTransfer(programOf(connection, track)),
     live: wasLive,
     at,
     duration: track.duration,

@@ -72,7 +72,8 @@ export function Player({ recording, track }: { recording: Recording; track: Trac
         {Screen ? <Screen tape={tape} wide={wide} loaded={loaded} /> : <div class="screen" />}
         {state === "loading" && <p class="over">Reading the recording… {bytes > 0 ? size(bytes) : ""}</p>}
         {state === "lost" && <p class="over">The connection to the server is lost. Trying again…</p>}
-        {state === "ready" && tape.position === 0 && !tape.playing && (
+        {state === "ready" && tape.events.length === 0 && <p class="over">There is nothing that a terminal would show.</p>}
+        {state === "ready" && tape.events.length > 0 && tape.position === 0 && !tape.playing && (
           <button class="big-play" type="button" onClick={() => tape.play()}>
             <Icon name="play" />
             <span class="sr">Play from the beginning</span>

@@ -11,6 +11,15 @@ export function ranAs(program: Ran): Pick<Program, "what" | "command"> {
   return { what: "shell", command: null };
 }
 
+const TRANSFER = /^(\S*\/)?(scp\s(.*\s)?-[tf]\b|rsync\s+--server\b|sftp-server\b)/;
+
+/** Whether a program speaks a protocol of files, and not to a person. */
+export function isTransfer(program: Ran | undefined): boolean {
+  if (!program || program.terminal !== null) return false;
+  const { what, command } = ranAs(program);
+  return what === "subsystem" || (what === "exec" && TRANSFER.test(command ?? ""));
+}
+
 /** What ran on a track. */
 export function programOf(connection: Connection, track: Track): Ran | undefined {
   const channel = connection.channels.find((one) => one.channel === track.channel);

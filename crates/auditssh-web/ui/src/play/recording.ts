@@ -18,6 +18,8 @@ export interface Wanted {
   id: string;
   channel: number;
   program: number;
+  /** Whether what it wrote was meant for a terminal, or for a program at the other end. */
+  shows: boolean;
   live: boolean;
   at: number | null;
   duration: number;
@@ -58,6 +60,7 @@ const LONGEST_PAUSE = 60_000;
 
 async function stored(wanted: Wanted, tape: Tape, signal: AbortSignal, progress: (bytes: number) => void) {
   const { id, channel, program, at } = wanted;
+  if (!wanted.shows) return "whole";
   const answer = await ask(of(id, `/channels/${channel}/cast?program=${program}`), { signal });
   const how = await readCast(answer, (size) => tape.begin(size), (events) => tape.push(events), progress);
   if (at !== null) tape.seek(at);

@@ -33,6 +33,7 @@ export class Tape {
   #duration = 0;
   #next = 0;
   #shown = 0;
+  #poster = 0;
   #frame = 0;
   #last = 0;
   #dispatch: Dispatch = () => undefined;
@@ -102,6 +103,7 @@ export class Tape {
 
   play(): void {
     if (this.playing) return;
+    this.#poster = 0;
     if (this.position >= this.#duration) this.position = 0;
     this.#show(this.position);
     this.playing = true;
@@ -125,6 +127,7 @@ export class Tape {
   /** Goes to a moment, and goes on from there if it was playing. */
   seek(seconds: number): void {
     this.following = false;
+    this.#poster = 0;
     this.position = Math.min(Math.max(seconds, 0), this.#duration);
     this.#show(this.position);
     this.#changed();
@@ -144,6 +147,7 @@ export class Tape {
   /** Shows what happens as it happens. */
   follow(): void {
     this.#halt();
+    this.#poster = 0;
     this.following = true;
     this.position = this.#duration;
     this.#show(this.position);
@@ -151,9 +155,10 @@ export class Tape {
     this.#changed();
   }
 
-  /** Shows a moment without going there: what is seen before it plays. */
+  /** Shows a moment without going there: what is seen before anything is played. */
   preview(seconds: number): void {
     if (this.playing || this.following || this.position > 0) return;
+    this.#poster = seconds;
     this.#show(seconds);
   }
 
@@ -205,7 +210,7 @@ export class Tape {
     this.#shown = 0;
     const { columns, rows } = this.#size;
     this.#dispatch("reset", { size: { cols: columns, rows } });
-    this.#show(this.position);
+    this.#show(Math.max(this.position, this.#poster));
   }
 
   /** Brings the terminal to a moment; back only by way of the beginning. */
