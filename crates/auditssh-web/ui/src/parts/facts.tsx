@@ -20,7 +20,7 @@ export function Facts({ connection }: { connection: Connection }) {
         <Fact name="Login">{connection.authenticated ? said("authMethod") : failure(connection)}</Fact>
         <Fact name="Key">{said("keyFingerprint")}</Fact>
         <Fact name="Certificate">{certificate(handshake?.certificate)}</Fact>
-        <Fact name="From">{[connection.address, connection.country].filter(Boolean).map((text) => visible(text ?? "")).join(" · ")}</Fact>
+        <Fact name="From">{from(connection)}</Fact>
         <Fact name="Client">{connection.clientVersion && visible(connection.clientVersion)}</Fact>
         <Fact name="Began">{connection.start && <Time time={connection.start} />}</Fact>
         <Fact name="Ended">{connection.end && <Time time={connection.end} />}</Fact>
@@ -127,6 +127,11 @@ function Time({ time }: { time: string }) {
       {when(time)}
     </time>
   );
+}
+
+function from({ address, country }: Connection): string {
+  const parts = [address, country === "XX" ? null : country];
+  return parts.filter((part) => part !== null).map(visible).join(" · ");
 }
 
 function failure(connection: Connection): string {
