@@ -46,7 +46,7 @@ export function LoginPage({ ways, onDone }: { ways: Logins; onDone: () => Promis
         </form>
       )}
       {ways.oidc && (
-        <a class="button" href="/api/v1/oidc/start">
+        <a class="button" href="/oidc/login">
           Log in with your organisation's account
         </a>
       )}
