@@ -9,12 +9,14 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.error
+import urllib.parse
 from pathlib import Path
 
 import paramiko
 import pytest
 
-from harness import program
+from harness import oauth2, program
 from harness.certificates import Authority
 from harness.log import STDIN, STDOUT
 from harness.server import PASSWORD, environment, free_port
@@ -356,6 +358,95 @@ def test_behind_a_proxy_the_cookie_is_secure_and_the_client_known(make_viewed):
     assert other.ask("/api/v1/me").status == 421
 
 
+@pytest.fixture
+def make_provider():
+    """Starts providers of OpenID Connect; all end with the test."""
+    made = []
+
+    def make(redirect: str, **settings) -> oauth2.Provider:
+        made.append(oauth2.Provider("client secret", redirect=redirect, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def at_a_provider(make_viewed, make_provider, **who):
+    server = make_viewed()
+    origin = f"http://127.0.0.1:{server.web}"
+    provider = make_provider(f"{origin}/oidc/callback", groups={"dora": ["security"]})
+    server.config["web"] |= {
+        "urls": origin,
+        "oidc": {
+            "url": provider.issuer,
+            "clientId": oauth2.CLIENT,
+            "clientSecret": provider.secret,
+            "extraScopes": ["groups"],
+            **who,
+        },
+    }
+    return server.start(), origin
+
+
+def proves(origin: str, name: str) -> oauth2.Browser:
+    """What a person does: goes to the provider, logs in as the name, agrees."""
+    person = oauth2.Browser()
+    person.open(f"{origin}/oidc/login")
+    person.send(login=name, password="any")
+    person.send()
+    return person
+
+
+def test_viewers_log_in_at_a_provider(make_viewed, make_provider):
+    server, origin = at_a_provider(make_viewed, make_provider, admins=["erin"], auditorGroups=["security"])
+    assert browser(server, None).ask("/api/v1/me").json()["login"] == {"password": True, "oidc": True}
+    for name, role in [("erin", "admin"), ("dora", "auditor")]:
+        person = proves(origin, name)
+        assert person.address == f"{origin}/", person.page
+        me = json.loads(person.open(f"{origin}/api/v1/me"))
+        assert (me["user"], me["role"]) == (name, role)
+    # Whoever is named nowhere proves themselves in vain.
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        proves(origin, "frank")
+    assert refused.value.code == 403
+    written = [(a["user"], a["role"], a["allowed"]) for a in accesses(server) if a["action"] == "login"]
+    assert written == [("erin", "admin", True), ("dora", "auditor", True), ("frank", "", False)]
+    assert "client secret" not in server.said()
+
+
+def test_a_login_elsewhere_belongs_to_the_browser_that_began_it(make_viewed, make_provider):
+    server, origin = at_a_provider(make_viewed, make_provider, admins=["erin"])
+
+    def follow(path: str, cookie: str | None = None):
+        return browser(server, None).ask(path, headers={"Cookie": cookie, "Origin": None})
+
+    begun = follow("/oidc/login")
+    assert begun.status == 303
+    where = urllib.parse.urlsplit(begun.headers["location"])
+    asked = dict(urllib.parse.parse_qsl(where.query))
+    assert asked["response_type"] == "code" and asked["code_challenge_method"] == "S256"
+    assert asked["redirect_uri"] == f"{origin}/oidc/callback"
+    name, *rest = begun.headers["set-cookie"].split("; ")
+    assert name == f"auditssh-oidc={asked['state']}"
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(rest)
+    state = asked["state"]
+    for path, cookie in [
+        ("/oidc/callback", None),
+        (f"/oidc/callback?code=x&state={state}", None),
+        (f"/oidc/callback?code=x&state={state}", name),  # the wrong browser has used it up
+        ("/oidc/callback?code=x&state=", "auditssh-oidc="),
+    ]:
+        answer = follow(path, cookie)
+        assert answer.status == 400 and "set-cookie" not in answer.headers, path
+    begun = follow("/oidc/login")
+    cookie = begun.headers["set-cookie"].split(";")[0]
+    state = cookie.partition("=")[2]
+    answer = follow(f"/oidc/callback?code=forged&state={state}", cookie)
+    assert answer.status == 403 and "set-cookie" not in answer.headers
+    assert "login elsewhere failed" in server.said() and "invalid_grant" in server.said()
+
+
 def test_auditors_see_what_rules_allow_and_no_accesses(make_viewed, password_hash):
     rules = [{"users": ["alan"], "logins": ["deploy-*"]}]
     key = {"password": password_hash}
@@ -461,7 +552,8 @@ def test_it_speaks_tls_and_demands_it(make_viewed, make_server, tmp_path, passwo
     for web, expected in [
         ({"listen": "0.0.0.0:0"}, "allowPlaintext"),
         ({"listen": "[::]:0"}, "allowPlaintext"),
-        ({"oidc": {"x": "y"}}, "`web.oidc` is not in this version"),
+        ({"oidc": {"url": "https://x.example.com", "clientId": "x", "admins": ["a"]}}, "needs `web.urls`"),
+        ({"urls": "https://v.example.com", "oidc": {"url": "http://x.example.com"}}, "not encrypted"),
         ({"urls": "viewer.example.com"}, "not an address such as https://"),
         ({"users": {"a": {"role": "admin"}}}, "has no `password`"),
         ({"users": {"a": {"password": "secret"}}}, "not an argon2id hash"),

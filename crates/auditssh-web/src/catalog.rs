@@ -24,6 +24,8 @@ pub(crate) struct Recordings {
     pub(crate) catalog: Catalog,
     changes: broadcast::Sender<Arc<str>>,
     stop: Arc<AtomicBool>,
+    /// Whether the directory could not be read the last time, which is said once.
+    failed: AtomicBool,
 }
 
 impl Recordings {
@@ -33,6 +35,7 @@ impl Recordings {
             catalog: Catalog::new(place),
             changes: broadcast::channel(BEHIND).0,
             stop: Arc::default(),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -70,6 +73,9 @@ impl Recordings {
     fn look(&self) {
         match self.catalog.refresh(Missing::Read, &self.stop) {
             Ok(changes) => {
+                if self.failed.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the directory of the logs can be read again");
+                }
                 let names = changes
                     .new
                     .iter()
@@ -80,7 +86,10 @@ impl Recordings {
                     let _ = self.changes.send(name.as_str().into());
                 }
             }
-            Err(error) => tracing::warn!(%error, "the directory of the logs cannot be read"),
+            Err(error) if !self.failed.swap(true, Ordering::Relaxed) => {
+                tracing::error!(%error, "the directory of the logs cannot be read");
+            }
+            Err(_) => {}
         }
     }
 }

@@ -9,12 +9,12 @@ use crate::peer::network;
 use crate::users::Viewer;
 use auditssh_log::extension::Access;
 use auditssh_view::Visible;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::extract::rejection::JsonRejection;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -24,21 +24,32 @@ use zeroize::Zeroizing;
 const NAME_BYTES: usize = 256;
 /// How long a login waits while others are checked.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the body of a login may take.
+const BODY: Duration = Duration::from_secs(10);
 
 /// What a login says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
     user: String,
+    #[serde(deserialize_with = "secret")]
     password: Zeroizing<String>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
 }
 
 pub(crate) async fn login(
     State(app): State<App>,
     Extension(asked): Extension<Asked>,
     Extension(Client(client)): Extension<Client>,
-    login: Result<Json<Login>, JsonRejection>,
+    request: Request,
 ) -> Result<([(HeaderName, String); 1], Json<Value>), Refusal> {
+    let login = tokio::time::timeout(BODY, Json::from_request(request, &()));
+    let login: Result<Json<Login>, JsonRejection> = login.await.map_err(|_| {
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request did not come in time")
+    })?;
     let Json(login) = login.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
     let viewer = check(&app, client, login).await?;
     let body = json!({"user": viewer.user, "role": viewer.role.word()});

@@ -143,6 +143,9 @@ impl Server {
         tasks.close();
         if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
             tracing::info!("requests of viewers are cut off");
+            self.app.sessions.end_all();
+            // What is being sent ends at once, but for who does not even take that.
+            let _ = tokio::time::timeout(GRACE, tasks.wait()).await;
         }
         self.app.accesses.shutdown().await;
     }

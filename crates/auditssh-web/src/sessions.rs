@@ -92,6 +92,13 @@ impl Sessions {
         }
     }
 
+    /// Ends all sessions.
+    pub(crate) fn end_all(&self) {
+        for (_, ended) in self.lock().drain() {
+            ended.session.end.cancel();
+        }
+    }
+
     /// Ends sessions whose time is over.
     pub(crate) fn sweep(&self, now: Instant) {
         self.end_old(&mut self.lock(), now);

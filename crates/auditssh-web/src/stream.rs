@@ -47,22 +47,30 @@ struct Taker {
     end: CancellationToken,
     stop: Arc<AtomicBool>,
     first: Option<io::Result<Piece>>,
-    /// After which silence something is sent that means nothing.
-    beat: Option<Duration>,
+    /// Of a stream of events: when the server ends, it is not waited for.
+    server: Option<CancellationToken>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Taker {
     async fn next(&mut self) -> Option<io::Result<Piece>> {
+        let server = self.server.as_ref();
         let beat = async {
-            match self.beat {
-                Some(beat) => tokio::time::sleep(beat).await,
+            match server {
+                Some(_) => tokio::time::sleep(BEAT).await,
+                None => std::future::pending().await,
+            }
+        };
+        let closing = async {
+            match server {
+                Some(server) => server.cancelled().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             piece = self.receiver.recv() => piece,
             () = self.end.cancelled() => Some(Err(ended())),
+            () = closing => Some(Err(ended())),
             () = beat => Some(Ok(Piece::Bytes(Bytes::from_static(b":\n\n")))),
         }
     }
@@ -134,19 +142,20 @@ impl Readers {
     }
 
     /// The same of events (Server-Sent Events), each of which must be written in one go. While there
-    /// are none, comments show that both ends are there.
+    /// are none, comments show that both ends are there. They end with the server, too.
     pub(crate) async fn events(
         &self,
         end: CancellationToken,
+        server: CancellationToken,
         write: impl FnOnce(&mut Sink) -> io::Result<()> + Send + 'static,
     ) -> Result<Body, Refusal> {
-        self.body(end, Some(BEAT), write).await
+        self.body(end, Some(server), write).await
     }
 
     async fn body(
         &self,
         end: CancellationToken,
-        beat: Option<Duration>,
+        server: Option<CancellationToken>,
         write: impl FnOnce(&mut Sink) -> io::Result<()> + Send + 'static,
     ) -> Result<Body, Refusal> {
         let permit = self.permit().await?;
@@ -161,7 +170,7 @@ impl Readers {
         // From here on a request that is given up stops the thread.
         let mut taker = Taker {
             first: None,
-            beat,
+            server,
             end,
             stop,
             _permit: permit,

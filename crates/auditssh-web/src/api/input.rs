@@ -26,7 +26,7 @@ pub(crate) async fn input(State(app): State<App>, passed: Passed) -> Result<Answ
                 more += 1;
             }
         };
-        let mut survey = Survey::new();
+        let mut survey = Survey::without_screens();
         let read = store.open(&id).and_then(|reader| {
             log::read(reader, |_, message, _| {
                 survey.push(message, &mut take);

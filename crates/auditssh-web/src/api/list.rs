@@ -13,7 +13,7 @@ use auditssh_search::index::State as End;
 use auditssh_search::pattern::Syntax;
 use auditssh_search::search::{Found, Hit, Options, Query, search_in};
 use auditssh_search::{Filter, Pattern};
-use auditssh_view::survey::{Exit, Program};
+use auditssh_view::survey::{Exit, Facts, Program};
 use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
@@ -185,7 +185,7 @@ fn item(entry: &Entry) -> Value {
         "programs": facts.programs.iter().map(program).collect::<Vec<_>>(),
         "programCount": facts.program_count,
         "files": facts.files(),
-        "failed": facts.failed(),
+        "failed": failed(facts),
         "gaps": facts.gaps,
         "bytes": {
             "stdin": facts.bytes.stdin,
@@ -196,6 +196,12 @@ fn item(entry: &Entry) -> Value {
         "partial": entry.partial,
         "problem": entry.problem,
     })
+}
+
+/// How often something was refused.
+fn failed(facts: &Facts) -> u64 {
+    let refused = facts.failed_logins.saturating_add(facts.failed_requests);
+    refused.saturating_add(facts.failure.is_some().into())
 }
 
 fn program(program: &Program) -> Value {

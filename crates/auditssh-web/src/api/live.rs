@@ -50,7 +50,8 @@ pub(crate) async fn watch(
         wanted.from = wanted.from.max(last.saturating_add(1));
     }
     let (store, id) = (app.store.clone(), passed.id()?);
-    let body = app.watchers.events(passed.session.end, move |sink| {
+    let server = app.end.clone();
+    let body = app.watchers.events(passed.session.end, server, move |sink| {
         let reader = store.follow(&id, sink.stop())?;
         sink.write_all(b":\n\n")?;
         sink.flush()?;

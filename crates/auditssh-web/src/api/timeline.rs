@@ -24,7 +24,7 @@ pub(crate) async fn timeline(State(app): State<App>, passed: Passed) -> Result<A
     let (store, id) = (app.store.clone(), passed.id()?);
     let found = app.readers.ask(move || {
         let mut timeline = Timeline::default();
-        let (mut runs, mut survey) = (Runs::default(), Survey::new());
+        let (mut runs, mut survey) = (Runs::default(), Survey::without_screens());
         let read = store.open(&id).and_then(|reader| {
             log::read(reader, |_, message, _| {
                 let Ok(()) = runs.push(message, |step| timeline.step(&step));
