@@ -98,7 +98,7 @@ class Events:
                 elif not line.startswith(":"):
                     name, _, value = line.partition(": ")
                     event[name] = json.loads(value) if name == "data" else value
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):  # closed from elsewhere
             pass
         self.ended = True
 

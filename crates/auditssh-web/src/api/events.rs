@@ -41,7 +41,7 @@ impl Wanted {
     fn has(&self, number: u64, message: &Message) -> bool {
         let event = &message.event;
         let is_type =
-            |wanted: &str| wanted == event.type_name() || wanted.parse() == Ok(event.type_number());
+            |wanted: &str| wanted == event.type_id() || wanted.parse() == Ok(event.type_number());
         self.after.is_none_or(|after| number > after)
             && (self.channel.is_none() || self.channel == message.channel_id)
             && self
@@ -91,7 +91,7 @@ pub(super) fn item(number: u64, message: &Message) -> std::io::Result<Value> {
     Ok(json!({
         "number": number,
         "time": time(message.timestamp),
-        "type": message.event.type_name(),
+        "type": message.event.type_id(),
         "channel": message.channel_id,
         "text": line(message),
         "json": whole,

@@ -94,7 +94,7 @@ fn event(sink: &mut Sink, number: u64, message: &Message, pieces: &[Piece]) -> i
     let data = json!({
         "number": number,
         "time": time(message.timestamp),
-        "type": message.event.type_name(),
+        "type": message.event.type_id(),
         "channel": message.channel_id,
         "text": line(message),
         "cast": cast,
