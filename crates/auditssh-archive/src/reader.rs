@@ -22,6 +22,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tails::Tails;
 
@@ -39,6 +40,8 @@ pub struct LogReader {
     file: Arc<File>,
     tails: Tails,
     follow: bool,
+    /// Set by who does not want to follow any more.
+    stop: Option<Arc<AtomicBool>>,
     /// Where the next member begins.
     offset: u64,
     /// Members passed so far.
@@ -95,6 +98,7 @@ impl LogReader {
             file: Arc::new(file),
             tails,
             follow,
+            stop: None,
             offset: header.len() as u64,
             members: 0,
             sealed: 0,
@@ -109,6 +113,15 @@ impl LogReader {
             reader.state = State::Plain;
         }
         Ok(reader)
+    }
+
+    /// Follows only until `stop` is set: then the stream ends with the last message that is there.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
     }
 
     /// Reads of a long log only what stands at its beginning and its end: members with so many
@@ -160,7 +173,7 @@ impl LogReader {
             match part {
                 Some(part) => return Ok(Some(part)),
                 None if self.state != State::Reading => {}
-                None if written && self.follow && self.is_live() => std::thread::sleep(PAUSE),
+                None if written && self.follows() && self.is_live() => std::thread::sleep(PAUSE),
                 None if written && !self.tails.exist() => {}
                 None => self.state = self.end()?,
             }
@@ -171,6 +184,11 @@ impl LogReader {
             }
             _ => Ok(None),
         }
+    }
+
+    fn follows(&self) -> bool {
+        let stop = self.stop.as_ref();
+        self.follow && stop.is_none_or(|stop| !stop.load(Ordering::Relaxed))
     }
 
     /// Whether a server writes in the log's directory; asked now and then, since it takes a lock for

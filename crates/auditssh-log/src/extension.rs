@@ -6,7 +6,7 @@
 //! [`Forced`] in 403, 405 and 407.
 //! Where none fits, the message is a 400 (unknown channel request) whose request type ends in
 //! `@auditssh` and whose values are further keys again: [`MaskedInput`], [`Gap`], [`ClockStep`],
-//! [`ForwardAnswer`], [`FileEvent`].
+//! [`ForwardAnswer`], [`FileEvent`], and in the log of the viewer [`Access`].
 //!
 //! | message | key | value |
 //! |---|---|---|
@@ -31,6 +31,9 @@
 //! | 400 `forward-answer@auditssh` | `accepted` | bool: what the request before it (202 to 205) was answered |
 //! | 400 `forward-answer@auditssh` | `port` | uint: the port that is listened to, if the request left it open |
 //! | 400 `forward-answer@auditssh` | `reason` | text: why it was refused |
+//! | 400 `access@auditssh` | `user`, `role`, `address`, `action`, `detail` | who looked at what, text |
+//! | 400 `access@auditssh` | `connection` | the recording concerned, text |
+//! | 400 `access@auditssh` | `allowed` | bool |
 //! | 400 `clock-step@auditssh` | `nanoseconds` | int: by how much wall time jumped, negative for back |
 //! | 400 `file@auditssh` | `protocol`, `action`, `path`, `target`, `direction`, `result`, `reason`, `incomplete` | text: what happened to a file, see [`FileEvent`] |
 //! | 400 `file@auditssh` | `start` | Unix time in nanoseconds, int |
@@ -39,6 +42,7 @@
 //!
 //! Text that is not UTF-8 is a matter of the codec: see [`codec`](crate::codec).
 
+mod access;
 mod continued;
 mod file;
 mod forced;
@@ -46,6 +50,7 @@ mod forward;
 mod handshake;
 mod notice;
 
+pub use access::Access;
 pub use continued::Continued;
 pub use file::FileEvent;
 pub use forced::Forced;

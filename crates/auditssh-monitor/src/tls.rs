@@ -106,6 +106,11 @@ impl Tls {
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
+    /// The same for another server of HTTP.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.0.clone()
+    }
+
     pub(crate) async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.0.accept(tcp).await
     }

@@ -7,7 +7,7 @@ mod page;
 mod tests;
 
 use auditssh_log::message::{Event, Message, Stream};
-pub(crate) use describe::describe;
+pub use describe::describe;
 use lines::Lines;
 use page::Page;
 pub(crate) use page::moment as time;

@@ -27,7 +27,7 @@ Exit status:
      search: nothing was found
   2  a log is cut, altered or damaged; search: any failure
   3  verify: something could not be checked;
-     serve, upload, recover: another instance uses the same log directory";
+     serve, upload, recover, web: another instance uses the same log directory";
 
 /// AuditSSH: an SSH server that writes everything down.
 ///
@@ -62,6 +62,7 @@ enum Command {
     Recover(cmd::recover::Args),
     Index(cmd::index::Args),
     Upload(cmd::upload::Args),
+    Web(cmd::web::Args),
     Salvage(cmd::salvage::Args),
     Config(cmd::config::Args),
     HashPassword(cmd::hash_password::Args),
@@ -101,6 +102,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Recover(args) => cmd::recover::run(&args),
         Command::Index(args) => cmd::index::run(&args),
         Command::Upload(args) => cmd::upload::run(&args),
+        Command::Web(args) => cmd::web::run(&args),
         Command::Salvage(args) => cmd::salvage::run(&args),
         Command::Config(args) => cmd::config::run(&args),
         Command::HashPassword(args) => cmd::hash_password::run(&args),

@@ -19,6 +19,7 @@ pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod upload;
 pub(crate) mod verify;
+pub(crate) mod web;
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -12,17 +12,17 @@ const provider = new Provider(issuer, {
     {
       client_id: settings.clientId,
       client_secret: settings.clientSecret,
-      grant_types: ["urn:ietf:params:oauth:grant-type:device_code"],
-      response_types: [],
-      redirect_uris: [],
+      grant_types: settings.redirect ? ["authorization_code"] : ["urn:ietf:params:oauth:grant-type:device_code"],
+      response_types: settings.redirect ? ["code"] : [],
+      redirect_uris: settings.redirect ? [settings.redirect] : [],
       token_endpoint_auth_method: settings.authentication ?? "client_secret_basic",
       id_token_signed_response_alg: settings.algorithm ?? "RS256",
     },
   ],
-  claims: { openid: ["sub"], profile: ["preferred_username"] },
+  claims: { openid: ["sub"], profile: ["preferred_username"], groups: ["groups"] },
   features: { deviceFlow: { enabled: true }, devInteractions: { enabled: true } },
   // Whoever types a name is that user.
-  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: id }) }),
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: id, groups: settings.groups?.[id] ?? [] }) }),
   ttl: { DeviceCode: settings.lifetime ?? 600 },
   ...(settings.keys ? { jwks: { keys: settings.keys } } : {}),
 });

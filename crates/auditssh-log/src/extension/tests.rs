@@ -38,6 +38,31 @@ fn notices_are_read_back_and_not_taken_for_each_other() {
 }
 
 #[test]
+fn an_access_is_read_back() {
+    let access = Access {
+        user: "alice".into(),
+        role: "auditor".into(),
+        address: "192.0.2.7".into(),
+        action: "files".into(),
+        connection: Some("0123456789abcdef0123456789abcdef".into()),
+        detail: "3".into(),
+        allowed: true,
+    };
+    let nobody = Access {
+        action: "login".into(),
+        ..Access::default()
+    };
+    for access in [access, nobody] {
+        let read = Access::read(&message(access.clone().record()));
+        assert_eq!(read, Some(access));
+    }
+    assert_eq!(
+        Access::read(&message(ClockStep { nanoseconds: 1 }.record())),
+        None
+    );
+}
+
+#[test]
 fn a_gap_tells_where_the_session_began_and_whose_it_is() {
     let mut known = Continued {
         log: "x".into(),

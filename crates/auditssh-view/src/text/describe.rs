@@ -2,13 +2,15 @@
 
 use crate::{Visible, files};
 use auditssh_log::extension::{
-    ClockStep, Continued, Forced, ForwardAnswer, Gap, Handshake, MaskedInput,
+    Access, ClockStep, Continued, Forced, ForwardAnswer, Gap, Handshake, MaskedInput,
 };
 use auditssh_log::message::{ChannelRequestUnknown, Event, Message, Pty, Text, Window};
 use std::fmt::Write as _;
 
 /// Says what happened, in one line that is safe to show.
-pub(crate) fn describe(message: &Message) -> String {
+///
+/// Of bytes that passed only their type is told: [`Text`](super::Text) shows them.
+pub fn describe(message: &Message) -> String {
     let event = &message.event;
     login(message)
         .or_else(|| forwarding(event))
@@ -198,6 +200,9 @@ fn notice(message: &Message) -> Option<String> {
             "GAP: {messages} messages, {bytes} bytes not recorded: {reason}{before}"
         ));
     }
+    if let Some(access) = Access::read(message) {
+        return Some(accessed(&access));
+    }
     if let Some(answer) = ForwardAnswer::read(message) {
         return Some(match (answer.refused, answer.port) {
             (Some(reason), _) => format!("forwarding refused: {}", show(&reason)),
@@ -223,6 +228,32 @@ fn goes_on(before: &Continued) -> String {
     }
     if let Some(address) = &before.remote_addr {
         let _ = write!(text, "; from {}", show(address));
+    }
+    text
+}
+
+/// Who looked at what.
+fn accessed(access: &Access) -> String {
+    let nobody = access.user.as_bytes().is_empty();
+    let mut text = if nobody {
+        "nobody".to_owned()
+    } else {
+        format!("{} ({})", show(&access.user), show(&access.role))
+    };
+    let _ = write!(
+        text,
+        " from {}: {}",
+        show(&access.address),
+        show(&access.action)
+    );
+    if let Some(connection) = &access.connection {
+        let _ = write!(text, " {}", show(connection));
+    }
+    if !access.detail.as_bytes().is_empty() {
+        let _ = write!(text, " {}", show(&access.detail));
+    }
+    if !access.allowed {
+        text.push_str("; REFUSED");
     }
     text
 }

@@ -12,10 +12,12 @@ mod monitor;
 mod notify;
 pub(crate) mod parts;
 mod reload;
+mod viewer;
 
 use crate::config::{Address, Config};
 use crate::logging;
 use demo::Demo;
+pub(crate) use demo::password;
 use engine::Origin;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -62,6 +62,10 @@ pub(crate) const REQUESTS: Bounds<u32> = Bounds::new(1, 10_000);
 pub(crate) const DISCONNECT_GRACE: Bounds<Span> = Bounds::new(NO_TIME, MINUTE);
 pub(crate) const SHUTDOWN_GRACE: Bounds<Span> = Bounds::new(NO_TIME, DAY);
 
+pub(crate) const VIEW_IDLE: Bounds<Span> = Bounds::new(MINUTE, DAY);
+pub(crate) const VIEW_LIFETIME: Bounds<Span> = Bounds::new(MINUTE, Span::from_secs(30 * 24 * 3600));
+pub(crate) const VIEW_SESSIONS: Bounds<usize> = Bounds::new(1, 100_000);
+
 /// The least and the greatest value, both included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds<T> {

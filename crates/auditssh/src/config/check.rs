@@ -22,11 +22,13 @@ mod security;
 mod ssh;
 mod sshproxy;
 mod users;
+mod web;
 
 pub(crate) use audit::{Audit, Directory, Durability};
 pub(crate) use metrics::{Http, Monitor};
 pub(crate) use own::{Base, significant};
 pub(crate) use ssh::{HostKeys, Ssh};
+pub(crate) use web::{Oidc as ViewOidc, Web};
 
 use super::error::{ConfigError, Fault};
 use super::raw::{Log, Raw};
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) per_connection: PerConnection,
     pub(crate) log: Log,
     pub(crate) monitor: Monitor,
+    pub(crate) web: Web,
 }
 
 /// Who is asked what a connection is served by, and what the answer is laid over.
@@ -123,6 +126,7 @@ impl Config {
         let server = configserver::check(&raw, &base, &mut report);
         let users = users::check(&raw, &mut report);
         let monitor = metrics::check(&raw, &ssh.listen, &mut report);
+        let web = web::check(&raw, Audit::shown(&audit).is_some(), &mut report);
         log::check(&raw.log, &mut report);
         let log = raw.log;
         let (Some(users), true) = (users, report.faults.is_empty()) else {
@@ -142,6 +146,7 @@ impl Config {
             per_connection: PerConnection { server, base },
             log,
             monitor,
+            web,
         };
         Ok(Loaded {
             config,

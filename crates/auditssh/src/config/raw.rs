@@ -21,6 +21,7 @@ mod security;
 mod ssh;
 mod sshproxy;
 mod user;
+mod web;
 
 pub(crate) use audit::{
     Asciinema, Audit, File, Format, Intercept, OnFailure, Stdin, Storage, Sync,
@@ -49,6 +50,7 @@ pub(crate) use security::{Filter, Mode, Security};
 pub(crate) use ssh::Ssh;
 pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;
+pub(crate) use web::{ViewRole, ViewRule, Web};
 
 use super::at::At;
 use schemars::JsonSchema;
@@ -63,7 +65,7 @@ use std::collections::BTreeMap;
 /// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
 /// files.
 /// Changes of `audit`, `backend`, `local`, `sshproxy`, `docker`, `kubernetes`, `log`, `metrics`,
-/// `health`, `ssh.listen`,
+/// `health`, `web`, `ssh.listen`,
 /// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -106,6 +108,8 @@ pub(crate) struct Raw {
     pub(crate) metrics: Metrics,
     /// Whether the server does its work, over HTTP: 200 and `ok`, or 503 and why not.
     pub(crate) health: Health,
+    /// Recordings in the browser. See [web.md](web.md).
+    pub(crate) web: Web,
 }
 
 /// What stands behind the server.

@@ -2,7 +2,7 @@
 
 use crate::config::raw::{Format, Log, OnFailure};
 use crate::config::{
-    Audit, Backend, Config, Directory, Durability, HostKeys, Monitor, PerConnection, Ssh,
+    Audit, Backend, Config, Directory, Durability, HostKeys, Monitor, PerConnection, Ssh, Web,
 };
 use anyhow::Context;
 use auditssh_gateway::auth::{self, User, Users};
@@ -82,6 +82,7 @@ impl Demo {
             per_connection: PerConnection::none()?,
             log: Log::default(),
             monitor: Monitor::default(),
+            web: Web::default(),
         };
         let greeting = Greeting {
             data,
@@ -157,7 +158,7 @@ fn local(allow_root: bool) -> local::Settings {
 }
 
 /// 80 random bits.
-fn password() -> Zeroizing<String> {
+pub(crate) fn password() -> Zeroizing<String> {
     let random: Zeroizing<[u8; 16]> = Zeroizing::new(rand::random());
     let mut password = Zeroizing::new(String::with_capacity(19));
     for (index, byte) in random.iter().enumerate() {

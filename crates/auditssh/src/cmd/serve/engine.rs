@@ -9,6 +9,7 @@ use super::monitor::Monitoring;
 use super::notify::{State, notify};
 use super::parts;
 use super::reload::Reload;
+use super::viewer::{Plan, Viewer};
 use crate::cli;
 use crate::config::{Backend, Config};
 use anyhow::Context;
@@ -61,6 +62,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let start = choice::Start::new(Arc::clone(&backends), config.per_connection.base.clone());
     let security = Arc::new(config.security);
     let chooser = start.chooser(config.per_connection, &security)?;
+    let plan = Plan::new(config.web, &config.audit)?;
     let (mut outputs, mut buckets) = (Vec::new(), Vec::new());
     for audit in config.audit {
         let bucket = audit.bucket.clone();
@@ -110,6 +112,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             uploads.map(|output| output.as_ref().map(|(uploader, _)| Arc::clone(uploader)));
         let uploads = uploads.collect();
         let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
+        let viewer = plan.start()?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
@@ -139,6 +142,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             archive: archive.clone(),
             uploaders,
             monitoring,
+            viewer,
         };
         running.serve(server, signals, reload).await;
         tracing::info!("ended");
@@ -180,6 +184,7 @@ struct Running {
     /// at the end.
     uploaders: Vec<Option<(Arc<Uploader>, Duration)>>,
     monitoring: Monitoring,
+    viewer: Viewer,
 }
 
 impl Running {
@@ -217,8 +222,10 @@ impl Running {
         }
     }
 
-    /// Programs first, since their last words are recorded; then the logs, then their uploads.
+    /// Viewers first, then programs, since their last words are recorded; then the logs, then their
+    /// uploads.
     async fn end(&self) {
+        self.viewer.end().await;
         let patience = self.backends.patience();
         if tokio::time::timeout(patience, self.backends.drained())
             .await

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is only read at the start: places in the configuration, as JSON pointers (RFC 6901).
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 13] = [
     "/audit",
     "/backend",
     "/local",
@@ -22,6 +22,7 @@ const FIXED: [&str; 12] = [
     "/health",
     "/log",
     "/metrics",
+    "/web",
     "/ssh/listen",
     "/limits/connections",
     "/limits/unauthenticated",

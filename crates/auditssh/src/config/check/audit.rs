@@ -147,6 +147,14 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Vec<Audit> {
 }
 
 impl Audit {
+    /// The output whose logs are shown: one that consists of messages, and best one that keeps them.
+    pub(crate) fn shown(outputs: &[Self]) -> Option<&Self> {
+        let logs = outputs
+            .iter()
+            .filter(|audit| audit.format != Format::Asciinema);
+        logs.min_by_key(|audit| audit.bucket.is_some())
+    }
+
     /// Whether the objects of two outputs would have the same keys.
     fn meets(&self, other: &Self) -> bool {
         let (Some(one), Some(two)) = (&self.bucket, &other.bucket) else {

@@ -32,15 +32,15 @@ pub(crate) struct Http {
     pub(crate) tls: Option<Tls>,
 }
 
-/// What both blocks have.
-struct Block<'a> {
-    listen: &'a At<Address>,
-    key: Option<&'a At<Secret>>,
-    cert: Option<&'a At<String>>,
-    clientcacert: Option<&'a At<String>>,
-    tls_version: &'a At<String>,
-    curves: &'a At<OneOrMany<String>>,
-    cipher: &'a At<OneOrMany<String>>,
+/// What all blocks of HTTP servers have.
+pub(super) struct Block<'a> {
+    pub(super) listen: &'a At<Address>,
+    pub(super) key: Option<&'a At<Secret>>,
+    pub(super) cert: Option<&'a At<String>>,
+    pub(super) clientcacert: Option<&'a At<String>>,
+    pub(super) tls_version: &'a At<String>,
+    pub(super) curves: &'a At<OneOrMany<String>>,
+    pub(super) cipher: &'a At<OneOrMany<String>>,
 }
 
 pub(super) fn check(raw: &raw::Raw, ssh: &[SocketAddr], report: &mut Report) -> Monitor {
@@ -116,7 +116,7 @@ impl<'a> From<&'a raw::Health> for Block<'a> {
     }
 }
 
-fn tls(block: &Block<'_>, report: &mut Report) -> Option<Tls> {
+pub(super) fn tls(block: &Block<'_>, report: &mut Report) -> Option<Tls> {
     let version = version(block.tls_version, report);
     let (key, cert) = match (block.key, block.cert) {
         (Some(key), Some(cert)) => (key, cert),

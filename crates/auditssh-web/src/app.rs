@@ -1,0 +1,128 @@
+//! What all requests share.
+
+use crate::access::{AccessError, Accesses};
+use crate::answer::Refusal;
+use crate::catalog::Recordings;
+use crate::hosts::Hosts;
+use crate::limiter::Limiter;
+use crate::oidc::Elsewhere;
+use crate::rules::{Rules, Sight};
+use crate::sessions::Sessions;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::stream::Readers;
+use crate::users::{Users, Viewer};
+use auditssh_archive::OpenError;
+use auditssh_log::extension::Access;
+use axum::http::StatusCode;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Most recordings that are read at once, and most that are watched live.
+const READERS: usize = 16;
+const WATCHERS: usize = 64;
+/// Most contents of files that are put together at once.
+const ASSEMBLERS: usize = 2;
+/// How long a request waits for a reader.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Passwords that are checked at once: each takes 19 MiB and a processor.
+const CHECKS: usize = 2;
+/// Wrong logins that are free, and after which time one is forgiven: of a client, and of a name.
+const WRONG_OF_CLIENT: (u32, Duration) = (10, Duration::from_secs(6));
+const WRONG_OF_NAME: (u32, Duration) = (30, Duration::from_secs(20));
+/// How often ended sessions are looked for, with what is still sent for them.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Shared by all requests.
+#[derive(Clone, Debug)]
+pub(crate) struct App(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) hosts: Hosts,
+    pub(crate) proxies: Vec<IpAddr>,
+    pub(crate) users: Users,
+    /// Where else viewers log in.
+    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) rules: Rules,
+    pub(crate) sessions: Sessions,
+    pub(crate) store: Store,
+    pub(crate) recordings: Arc<Recordings>,
+    pub(crate) accesses: Accesses,
+    pub(crate) readers: Readers,
+    /// Those that put contents together, on disk.
+    pub(crate) assemblers: Readers,
+    pub(crate) watchers: Readers,
+    pub(crate) checks: Semaphore,
+    pub(crate) clients: Limiter<IpAddr>,
+    pub(crate) names: Limiter<String>,
+    pub(crate) version: &'static str,
+    /// The server ends.
+    pub(crate) end: CancellationToken,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Takes the directory of the accesses. Blocks.
+    pub(crate) fn new(settings: Settings, end: CancellationToken) -> Result<Self, OpenError> {
+        let (clients, names) = (WRONG_OF_CLIENT, WRONG_OF_NAME);
+        Ok(Self(Arc::new(Inner {
+            hosts: Hosts::new(settings.urls, settings.tls.is_some()),
+            proxies: settings.proxies,
+            users: settings.users,
+            elsewhere: settings.oidc.map(Elsewhere::new),
+            rules: Rules::new(settings.rules),
+            sessions: Sessions::new(settings.lifetime),
+            recordings: Arc::new(Recordings::new(settings.directory.clone())),
+            store: Store::new(settings.directory),
+            accesses: Accesses::open(settings.access)?,
+            readers: Readers::new(READERS, PATIENCE),
+            assemblers: Readers::new(ASSEMBLERS, PATIENCE),
+            watchers: Readers::new(WATCHERS, Duration::from_secs(1)),
+            checks: Semaphore::new(CHECKS),
+            clients: Limiter::new(clients.0, clients.1),
+            names: Limiter::new(names.0, names.1),
+            version: settings.version,
+            end,
+        })))
+    }
+
+    /// What a viewer may see.
+    pub(crate) fn sight(&self, viewer: &Viewer) -> Sight {
+        self.rules.sight(viewer)
+    }
+
+    /// Writes an access down; if that fails, it must not happen.
+    pub(crate) async fn record(&self, access: Access) -> Result<(), Refusal> {
+        self.accesses
+            .record(access)
+            .await
+            .map_err(|error: AccessError| {
+                tracing::error!(%error, "nothing is shown, since nobody could tell to whom");
+                Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the log of accesses cannot be written, so nothing is shown",
+                )
+            })
+    }
+
+    /// What is done now and then, until the server ends.
+    pub(crate) async fn tend(&self) {
+        loop {
+            tokio::select! {
+                () = self.end.cancelled() => return,
+                () = tokio::time::sleep(SWEEP) => self.sessions.sweep(Instant::now()),
+            }
+        }
+    }
+}
