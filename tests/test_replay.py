@@ -169,3 +169,27 @@ def test_raw_output_is_as_it_was(session):
 def test_a_replay_needs_a_terminal(session):
     done = program.run("replay", session.file, check=False)
     assert done.returncode == 1 and b"needs a terminal" in done.stderr
+
+
+def test_a_session_is_watched_while_it_goes_on(server, watcher):
+    person = Terminal(server, rows=20, columns=70)
+    person.prompt()
+    person.types("echo bef''ore\r")
+    person.sees("before\r\n")
+    (file,) = server.files()
+    watching = watcher(file, "--follow")
+    watching.sees("before")
+    until(lambda: "●" in watching.status(), what="it is live")
+    person.types("echo dur''ing\r")
+    watching.sees("during")
+    # Back to the beginning, and on from there.
+    watching.types("0")
+    until(lambda: "▶" in watching.status(), what="it is played")
+    watching.types("++++++++++")
+    until(lambda: "●" in watching.status(), what="it is live again")
+    person.types("exit\r")
+    person.end()
+    server.log()
+    until(lambda: "■" in watching.status(), what="the end")
+    watching.types("q")
+    assert watching.ended() == 0

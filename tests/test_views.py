@@ -361,9 +361,69 @@ def test_views_read_golden_logs():
             ".html": ["convert", "--channel", "0", "--to", "html"],
             ".show": ["show"],
             ".files": ["files"],
+            ".search": ["search", "-E", "."],
         }.items():
             golden = file.with_suffix(suffix)
             made = program.run(*command, file).stdout
             if os.environ.get("UPDATE_GOLDEN"):
                 golden.write_bytes(made)
             assert golden.read_bytes() == made, golden
+
+
+def test_views_follow_a_session_as_it_goes(server, tmp_path):
+    """Casts, JSON and the ledger, while the session runs."""
+    session = subprocess.Popen([*server.ssh(), "echo ready; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert session.stdout.readline() == b"ready\n"
+    (file,) = server.files()
+
+    def watch(*arguments) -> subprocess.Popen:
+        command = [program.path(), *map(str, arguments), "--follow"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def sees(watching: subprocess.Popen, text: bytes) -> bytes:
+        seen = b""
+        while text not in seen:
+            line = watching.stdout.readline()
+            assert line, f"it ended without {text}: {seen}"
+            seen += line
+        return seen
+
+    watching = {to: watch("convert", file, "--to", to) for to in ("asciicast-v2", "json")}
+    saved = tmp_path / "saved.txt"
+    text = watch("convert", file, "--to", "text", "--output", saved)
+    seen = {"asciicast-v2": sees(watching["asciicast-v2"], b"ready"), "json": sees(watching["json"], b"cmVhZHkK")}
+    session.stdin.write(b"live\n")
+    session.stdin.flush()
+    assert session.stdout.readline() == b"live\n"
+    seen["asciicast-v2"] += sees(watching["asciicast-v2"], b'"o","live')
+    seen["json"] += sees(watching["json"], b"bGl2ZQo=")
+    assert not saved.exists()
+    session.communicate(timeout=30)
+    server.log()
+    for to, one in watching.items():
+        rest = one.stdout.read()
+        assert one.wait(30) == 0
+        whole = program.run("convert", file, "--to", to).stdout
+        assert (seen[to] + rest).splitlines() == whole.splitlines(), to
+    assert text.wait(30) == 0 and saved.read_text() == "ready\nlive\n"
+    for command in (("convert", "--to", "json"), ("files",)):
+        for place in ("-", "s3://bucket/key"):
+            refused = program.run(*command, place, "--follow", check=False, input=b"")
+            assert refused.returncode == 1 and b"--follow needs a file" in refused.stderr
+
+
+def test_the_ledger_is_followed(server, tmp_path):
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    key = paramiko.Ed25519Key.from_private_key_file(str(server.key.file))
+    client.connect("127.0.0.1", server.port, "alice", pkey=key, allow_agent=False, look_for_keys=False)
+    sftp = client.open_sftp()
+    sftp.mkdir(str(tmp_path / "first"))
+    (file,) = server.files()
+    watching = subprocess.Popen([program.path(), "files", "--json", "--follow", file], stdout=subprocess.PIPE)
+    assert json.loads(watching.stdout.readline())["path"] == str(tmp_path / "first")
+    sftp.mkdir(str(tmp_path / "second"))
+    assert json.loads(watching.stdout.readline())["path"] == str(tmp_path / "second")
+    client.close()
+    server.log()
+    assert watching.stdout.read() == b"" and watching.wait(30) == 0

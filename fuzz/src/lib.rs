@@ -2,10 +2,12 @@
 
 mod archive;
 mod case;
+mod index;
 mod view;
 
 pub use archive::{recovery, verify};
 pub use case::Case;
+pub use index::index;
 pub use view::{files, screen};
 
 use auditssh_log::Message;

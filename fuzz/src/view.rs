@@ -6,6 +6,7 @@ use auditssh_view::View as _;
 use auditssh_view::files::{Action, Ledger, Note};
 use auditssh_view::runs::{Did, Runs, Step};
 use auditssh_view::screen::{Html, Plain};
+use auditssh_view::survey::{LONGEST_LINE, Line, Survey};
 use std::collections::HashMap;
 
 /// Pieces of both streams, each with a byte that says how long it is and which way it went.
@@ -29,6 +30,20 @@ fn exec(program: &str) -> Event {
         request_id: 0,
         program: program.into(),
     })
+}
+
+/// Lines can be shown, and are no longer than they may be; times grow with the log's.
+fn surveyed(events: &[Event]) {
+    let tell = |line: Line<'_>| {
+        assert!(line.text.len() <= LONGEST_LINE);
+        assert!(line.text.chars().all(auditssh_view::is_visible));
+    };
+    let mut survey = Survey::new();
+    for (number, event) in (0..).zip(events) {
+        let time = number * 7_000_000;
+        survey.push(&Message::new("c", time, Some(0), event.clone()), tell);
+    }
+    let _ = survey.finish(tell);
 }
 
 /// The ledger of whatever bytes tells of every content, with as many bytes as it gave.
@@ -101,8 +116,10 @@ pub fn screen(data: &[u8]) {
         }
         Ok::<_, std::io::Error>(())
     };
+    let events: Vec<Event> = [pty, exec("x")].into_iter().chain(resizes).collect();
+    surveyed(&events);
     // A few bytes can fill the screen again and again, which is refused.
-    for event in [pty, exec("x")].into_iter().chain(resizes) {
+    for event in events {
         let message = Message::new("c", 0, Some(0), event);
         if runs.push(&message, &mut each).is_err() {
             return;

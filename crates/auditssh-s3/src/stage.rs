@@ -60,6 +60,11 @@ impl Stage {
         self.directory.join(format!(".{id}.upload"))
     }
 
+    /// What can be searched of a log, if somebody made that.
+    fn index_path(&self, id: &str) -> PathBuf {
+        self.directory.join(format!(".{id}.index"))
+    }
+
     /// Where it stands why a log was set aside.
     fn reason_path(&self, id: &str) -> PathBuf {
         self.directory.join(format!("{id}.reason"))
@@ -199,6 +204,7 @@ impl Stage {
         self.step()?;
         let manifest = self.manifest_path(id);
         gone(fs::remove_file(self.reason_path(id)))?;
+        gone(fs::remove_file(self.index_path(id)))?;
         gone(fs::remove_file(manifest.with_extension(DRAFT)))?;
         gone(fs::remove_file(manifest))
     }
@@ -220,6 +226,7 @@ impl Stage {
         writeln!(file, "{reason}")?;
         file.sync_data()?;
         gone(fs::rename(self.manifest_path(id), aside.manifest_path(id)))?;
+        gone(fs::remove_file(self.index_path(id)))?;
         // The log goes first: what is beside it is found without it here, but not there.
         fs::rename(self.path(id), aside.path(id))?;
         for name in self.beside(id) {

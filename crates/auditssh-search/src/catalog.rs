@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// How many logs are read before what is known of them can be seen.
+/// How many logs are read, at least, before what is known of them can be seen.
 const BATCH: usize = 64;
 
 /// What is known of the connections of a place. It can be asked while it is refreshed.
@@ -148,10 +148,12 @@ impl Catalog {
             logs.into_iter().filter(is_new).collect()
         };
         logs.sort_by_key(|log| std::cmp::Reverse(log.modified));
-        for batch in logs.chunks(BATCH) {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
+        let mut rest = logs.as_slice();
+        while !rest.is_empty() && !stop.load(Ordering::Relaxed) {
+            // The more are known, the longer they take to sort.
+            let size = BATCH.max(self.len() / 4).min(rest.len());
+            let (batch, more) = rest.split_at(size);
+            rest = more;
             let entries = batch.iter().map(|log| Arc::new(self.entry(log, missing)));
             let entries: Vec<Arc<Entry>> = entries.collect();
             let mut known = self.write();

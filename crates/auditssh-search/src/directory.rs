@@ -1,4 +1,4 @@
-use crate::index::{Head, Reading, of_log};
+use crate::index::{Head, NAME, Reading, of_log};
 use crate::place::{END, Listed, Place, Writer};
 use auditssh_archive::reader::LogReader;
 use auditssh_archive::{is_live, tail_owner, verify};
@@ -70,35 +70,29 @@ impl Directory {
     /// The logs that are being written, or were left so, and when that was last.
     fn tails(&self) -> io::Result<BTreeMap<String, i64>> {
         let mut found = BTreeMap::new();
+        let mut add = |id: &str, time: i64| {
+            let last = found.entry(id.to_owned()).or_insert(i64::MIN);
+            *last = time.max(*last);
+        };
+        if let Some(names) = &self.only {
+            for name in names {
+                for tail in 0..2 {
+                    let tail = self.path.join(format!(".{name}.tail{tail}"));
+                    if let Ok(status) = tail.symlink_metadata() {
+                        add(name, modified(&status));
+                    }
+                }
+            }
+            return Ok(found);
+        }
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let name = entry.file_name();
             if let Some(id) = name.to_str().and_then(tail_owner) {
-                let modified = entry.metadata().map_or(0, |status| modified(&status));
-                let last: &mut i64 = found.entry(id.to_owned()).or_default();
-                *last = modified.max(*last);
+                add(id, entry.metadata().map_or(0, |status| modified(&status)));
             }
         }
         Ok(found)
-    }
-
-    /// Removes what is left of indexes that were not finished, and indexes whose log is gone.
-    pub fn tidy(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let is_left = is_part(name) && is_old(&entry);
-            let is_alone = index_owner(name).is_some_and(|log| {
-                self.log(log)
-                    .symlink_metadata()
-                    .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-            });
-            if is_left || is_alone {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -180,6 +174,25 @@ impl Place for Directory {
         written
     }
 
+    fn tidy(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let is_left = is_part(name) && is_old(&entry);
+            let is_alone = index_owner(name).is_some_and(|log| {
+                let log = self.log(log).symlink_metadata();
+                log.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+                    && is_index(&entry.path())
+            });
+            if is_left || is_alone {
+                // Whoever may not do that leaves it to whoever may.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, name: &str) -> String {
         self.log(name).to_string_lossy().into_owned()
     }
@@ -216,8 +229,19 @@ fn part_name(log: &str) -> String {
 }
 
 fn is_part(name: &str) -> bool {
-    let end = name.rsplit_once(".index.").map(|(_, end)| end);
-    name.starts_with('.') && end.is_some_and(|end| end.ends_with(".part"))
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbers = name
+        .strip_prefix('.')
+        .and_then(|name| name.rsplit_once(".index."))
+        .and_then(|(_, end)| end.strip_suffix(".part")?.split_once('-'));
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
+}
+
+/// Whether a file is an index, of this version or another.
+fn is_index(path: &Path) -> bool {
+    let mut start = [0; NAME.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *NAME
 }
 
 /// Whether nobody goes on with a file.
@@ -237,3 +261,6 @@ fn modified(status: &fs::Metadata) -> i64 {
 fn index_owner(name: &str) -> Option<&str> {
     name.strip_prefix('.')?.strip_suffix(".index")
 }
+
+#[cfg(test)]
+mod tests;

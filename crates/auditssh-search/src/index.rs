@@ -14,14 +14,16 @@ mod read;
 mod tests;
 
 use crate::place::{END, Listed, Place};
-use auditssh_view::survey::{Facts, Kind, Line};
+use auditssh_view::survey::{Facts, Kind, Line, Surveyed};
 pub use make::{Made, Reading, make, of_log};
 pub use read::{BadIndex, Index};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::io;
 
-/// What every index begins with; the last byte is the version.
+/// What every index begins with.
+pub const NAME: &[u8; 15] = b"AuditSSH-Index\0";
+/// The same, with the version.
 const MAGIC: [u8; 16] = *b"AuditSSH-Index\0\x01";
 
 /// The longest head, in bytes.
@@ -52,6 +54,11 @@ pub enum State {
 }
 
 impl State {
+    /// Whether the log cannot be read to its end.
+    pub const fn is_damaged(self) -> bool {
+        matches!(self, Self::Damaged)
+    }
+
     /// The state as one word, for programs.
     pub const fn word(self) -> &'static str {
         match self {
@@ -84,6 +91,22 @@ pub struct Head {
     pub cut: bool,
     /// How long the blocks are together, in bytes.
     pub blocks: u64,
+}
+
+impl Head {
+    /// What a survey of a log came to that is bound to nothing.
+    pub(crate) fn unbound(state: State, surveyed: Surveyed) -> Self {
+        Self {
+            size: 0,
+            end: [0; 32],
+            state,
+            facts: surveyed.facts,
+            partial: false,
+            incomplete: surveyed.incomplete,
+            cut: false,
+            blocks: 0,
+        }
+    }
 }
 
 /// A line of an index.

@@ -13,6 +13,8 @@ mod network;
 pub mod pattern;
 pub mod place;
 pub mod search;
+#[cfg(test)]
+mod testing;
 
 pub use catalog::Catalog;
 pub use directory::Directory;

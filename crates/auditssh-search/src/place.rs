@@ -35,6 +35,11 @@ pub trait Place: Debug + Send + Sync {
     /// Puts an index beside a log, in place of one that is there: as a whole or not at all.
     fn keep(&self, name: &str, index: &[u8]) -> io::Result<()>;
 
+    /// Removes what is left of indexes that were not finished, and indexes whose log is gone.
+    fn tidy(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The log as other commands take it: a path, or `s3://BUCKET/KEY`.
     fn path(&self, name: &str) -> String;
 }

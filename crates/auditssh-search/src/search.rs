@@ -2,6 +2,8 @@
 
 mod log;
 mod many;
+#[cfg(test)]
+mod tests;
 
 use crate::index::Stored;
 use crate::place::{Listed, Place};
@@ -12,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use log::{Searched, of_stream};
+pub use log::{Searched, Stream};
 
 /// What is searched.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +40,7 @@ pub struct Query {
 pub struct Options {
     /// How many threads search.
     pub threads: usize,
-    /// Most hits in one log.
+    /// Most hits in one log; of long lines there may be fewer.
     pub most: usize,
     /// Whether indexes are used. Without them each log is read.
     pub indexes: bool,
@@ -106,6 +108,8 @@ pub struct Outcome {
     pub read: u64,
     /// How many logs could not be searched.
     pub problems: u64,
+    /// How many logs are damaged: what precedes that was searched.
+    pub damaged: u64,
     /// Whether that is all there is: no log had more hits than were wanted of one, none was damaged
     /// or could not be read, and nobody ended the search.
     pub complete: bool,

@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use typed::Typed;
 
 /// Most programs whose screens are followed at once. More are counted.
-const MOST_SCREENS: usize = 16;
+const MOST_SCREENS: usize = 8;
 /// Most channels of which it is known how many programs ran on them.
 const MOST_NUMBERS: usize = 4096;
 

@@ -1,13 +1,17 @@
 //! Logs in a bucket, as places on the command line: `s3://BUCKET/KEY`.
 
+mod logs;
+
 use crate::config::Config;
 use crate::progress;
 use anyhow::Context as _;
 use auditssh_archive::{damaged_owner, is_id};
 use auditssh_s3::{Bucket, Connection, Credentials, Listed, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub(crate) use logs::InBucket;
 
 /// A place in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ impl Place {
             if let Some((log, name)) = beside(&object.key) {
                 let names = found.beside.entry(log.to_owned()).or_default();
                 names.push(name.to_owned());
+            } else if object.key.ends_with(INDEX) {
+                found.indexes.insert(object.key);
             } else if id_in(&object.key).is_some() {
                 found.logs.push(object);
             }
@@ -84,7 +90,12 @@ pub(crate) struct Found {
     pub(crate) logs: Vec<Listed>,
     /// What recovery set aside, by the key of the log beside which it did: the ends of keys.
     pub(crate) beside: BTreeMap<String, Vec<String>>,
+    /// The keys of indexes.
+    pub(crate) indexes: BTreeSet<String>,
 }
+
+/// How the key of an index goes on after that of its log.
+pub(crate) const INDEX: &str = ".index";
 
 /// The key of a log and how that of an object goes on, if recovery set the object aside.
 fn beside(key: &str) -> Option<(&str, &str)> {

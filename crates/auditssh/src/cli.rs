@@ -23,8 +23,9 @@ const AFTER_HELP: &str = "\
 Exit status:
   0  everything went well
   1  wrong usage, wrong configuration, or the task failed;
-     verify: a log is still open, was recovered after a crash, or is not AuditSSH's own
-  2  a log is cut, altered or damaged
+     verify: a log is still open, was recovered after a crash, or is not AuditSSH's own;
+     search: nothing was found
+  2  a log is cut, altered or damaged; search: any failure
   3  verify: something could not be checked;
      serve, upload, recover, web: another instance uses the same log directory";
 
@@ -53,11 +54,13 @@ enum Command {
     Decode(cmd::decode::Args),
     Convert(cmd::convert::Args),
     Replay(cmd::replay::Args),
+    Search(cmd::search::Args),
     Show(cmd::show::Args),
     Files(cmd::files::Args),
     List(cmd::list::Args),
     Verify(cmd::verify::Args),
     Recover(cmd::recover::Args),
+    Index(cmd::index::Args),
     Upload(cmd::upload::Args),
     Web(cmd::web::Args),
     Salvage(cmd::salvage::Args),
@@ -91,11 +94,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Decode(args) => cmd::decode::run(&args),
         Command::Convert(args) => cmd::convert::run(&args),
         Command::Replay(args) => cmd::replay::run(&args),
+        Command::Search(args) => cmd::search::run(&args),
         Command::Show(args) => cmd::show::run(&args),
         Command::Files(args) => cmd::files::run(&args),
         Command::List(args) => cmd::list::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Recover(args) => cmd::recover::run(&args),
+        Command::Index(args) => cmd::index::run(&args),
         Command::Upload(args) => cmd::upload::run(&args),
         Command::Web(args) => cmd::web::run(&args),
         Command::Salvage(args) => cmd::salvage::run(&args),
@@ -106,12 +111,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The exit status of a failure: `verify` uses 1 for a verdict, so it can't be that there.
+/// The exit status of a failure: `verify` uses 1 for a verdict and `search` for nothing found, so it
+/// can't be that there.
 fn failure_of(command: Option<&OsString>) -> u8 {
-    if command.is_some_and(|name| name == "verify") {
-        UNABLE
-    } else {
-        FAILURE
+    match command.and_then(|name| name.to_str()) {
+        Some("verify") => UNABLE,
+        Some("search") => DAMAGED,
+        _ => FAILURE,
     }
 }
 

@@ -6,16 +6,18 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "serve",
     "decode",
     "convert",
     "replay",
     "show",
     "files",
+    "search",
     "list",
     "verify",
     "recover",
+    "index",
     "salvage",
     "config",
     "hash-password",

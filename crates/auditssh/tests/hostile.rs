@@ -144,6 +144,10 @@ impl Place {
             &["convert", "--to", "asciicast-v2", log],
             &["convert", "--to", "html", log],
             &["verify", "--json", directory],
+            &["search", "-E", ".", directory],
+            &["search", "", log],
+            &["index", "--force", directory],
+            &["search", "-E", "x", directory],
         ] {
             within_bounds(what, size, auditssh, arguments, None);
         }
@@ -164,6 +168,8 @@ impl Place {
             &["list", directory],
             &["verify", directory],
             &["salvage", log],
+            &["search", "-E", ".", log],
+            &["index", "--force", directory],
         ] {
             within_bounds(what, size, auditssh, arguments, None);
         }

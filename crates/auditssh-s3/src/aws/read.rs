@@ -23,6 +23,8 @@ pub struct Listed {
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was put there: Unix time in nanoseconds.
+    pub modified: i64,
 }
 
 /// The bytes of an object, as they come.
@@ -73,6 +75,10 @@ impl Bucket {
                         .size()
                         .and_then(|size| size.try_into().ok())
                         .unwrap_or(0),
+                    modified: object
+                        .last_modified()
+                        .and_then(|time| time.as_nanos().try_into().ok())
+                        .unwrap_or(0),
                 })?;
             }
             match page.next_continuation_token() {
@@ -84,10 +90,32 @@ impl Bucket {
 
     /// Opens an object.
     pub fn open(&self, key: &str) -> Result<Download, StoreError> {
+        self.get(key, None)
+    }
+
+    /// The same, for its last bytes alone.
+    pub fn end(&self, key: &str, bytes: u64) -> Result<Download, StoreError> {
+        self.get(key, Some(format!("bytes=-{bytes}")))
+    }
+
+    /// Puts a small object there, in place of one of that key.
+    pub fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let answer = self.runtime.block_on(async {
+            let client = self.clients.get().await;
+            let request = client.put_object().bucket(&self.name).key(key);
+            request.body(bytes.into()).send().await
+        });
+        answer
+            .map(drop)
+            .map_err(|error| failed("PutObject", &error))
+    }
+
+    fn get(&self, key: &str, range: Option<String>) -> Result<Download, StoreError> {
         let operation = "GetObject";
         let answer = self.runtime.block_on(async {
             let client = self.clients.get().await;
-            client.get_object().bucket(&self.name).key(key).send().await
+            let request = client.get_object().bucket(&self.name).key(key);
+            request.set_range(range).send().await
         });
         let answer = answer.map_err(|error| {
             let mut error = failed(operation, &error);

@@ -97,14 +97,8 @@ pub fn of_log(
         let _ = tell(line);
     });
     Ok(Head {
-        size: 0,
-        end: [0; 32],
-        state: state(end, writer),
-        facts: surveyed.facts,
         partial: stopped,
-        incomplete: surveyed.incomplete,
-        cut: false,
-        blocks: 0,
+        ..Head::unbound(state(end, writer), surveyed)
     })
 }
 

@@ -1,12 +1,17 @@
 //! One log.
 
 use super::{Connection, Hit, Options, Query};
-use crate::index::{Head, Index, Reading, Stored, of_log};
-use crate::place::{Listed, Place, Writer};
-use auditssh_view::survey::{Kind, Line};
-use std::io::{self, Read};
+use crate::index::{Head, Index, Reading, State, Stored, of_log};
+use crate::place::{Listed, Place};
+use auditssh_log::Message;
+use auditssh_view::survey::{Kind, Line, Survey};
+use std::fmt;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+/// How long the hits of one log may be together, in bytes.
+const MOST_HELD: usize = 8 << 20;
 
 /// What was found in one log.
 #[derive(Debug, Default)]
@@ -17,27 +22,50 @@ pub struct Searched {
     pub more: bool,
     /// Whether the log was read.
     pub read: bool,
+    /// Whether the log is damaged: what precedes that was searched.
+    pub damaged: bool,
 }
 
-/// Searches a log that is read from a stream.
-pub fn of_stream(
-    log: impl Read,
-    name: &str,
-    query: &Query,
-    options: &Options,
-) -> io::Result<Searched> {
-    let mut gather = Gather::new(query, options);
-    let reading = if query.has_lines() {
-        Reading::Whole
-    } else {
-        Reading::Facts
-    };
-    let head = of_log(log, reading, Writer::None, |line| gather.line(line))?;
-    let searched = gather.finish(name, name, head);
-    Ok(Searched {
-        read: true,
-        ..searched
-    })
+/// Searches a log whose messages come from elsewhere.
+pub struct Stream<'a> {
+    gather: Gather<'a>,
+    survey: Survey,
+}
+
+impl<'a> Stream<'a> {
+    /// Begins a search.
+    pub fn new(query: &'a Query, options: &'a Options) -> Self {
+        let survey = if query.has_lines() {
+            Survey::new()
+        } else {
+            Survey::of_facts()
+        };
+        Self {
+            gather: Gather::new(query, options),
+            survey,
+        }
+    }
+
+    /// Takes a message.
+    pub fn push(&mut self, message: &Message) {
+        let gather = &mut self.gather;
+        self.survey.push(message, |line| {
+            let _ = gather.line(&line);
+        });
+    }
+
+    /// What was found in the log of this name, of which as a whole that is known.
+    pub fn finish(self, name: &str, state: State) -> Searched {
+        let Self { mut gather, survey } = self;
+        let surveyed = survey.finish(|line| {
+            let _ = gather.line(&line);
+        });
+        let head = Head::unbound(state, surveyed);
+        Searched {
+            read: true,
+            ..gather.finish(name, name, head)
+        }
+    }
 }
 
 pub(super) fn search(
@@ -116,6 +144,8 @@ struct Gather<'a> {
     query: &'a Query,
     options: &'a Options,
     lines: Vec<Stored>,
+    /// How long they are together.
+    held: usize,
     /// Whether a file is there that was asked for.
     file: bool,
     more: bool,
@@ -127,6 +157,7 @@ impl<'a> Gather<'a> {
             query,
             options,
             lines: Vec::new(),
+            held: 0,
             file: query.file.is_none(),
             more: false,
         }
@@ -139,7 +170,9 @@ impl<'a> Gather<'a> {
         }
         self.file = self.file || self.query.names_file(line);
         if self.query.wants(line) {
-            if self.lines.len() < self.options.most {
+            let held = self.held.saturating_add(line.text.len());
+            if self.lines.len() < self.options.most && held <= MOST_HELD {
+                self.held = held;
                 self.lines.push(Stored::from(line));
             } else {
                 self.more = true;
@@ -152,10 +185,12 @@ impl<'a> Gather<'a> {
         if !self.file || !self.query.filter.passes(&head.facts, head.state) {
             return Searched {
                 more: self.options.is_over(),
+                damaged: head.state == State::Damaged,
                 ..Searched::default()
             };
         }
         let is_whole = !head.incomplete && !head.partial;
+        let damaged = head.state == State::Damaged;
         self.lines.sort_by_key(|line| line.time);
         let connection = Arc::new(Connection {
             name: name.to_owned(),
@@ -174,6 +209,13 @@ impl<'a> Gather<'a> {
             hits,
             more: self.more || self.query.has_lines() && !is_whole,
             read: false,
+            damaged,
         }
+    }
+}
+
+impl fmt::Debug for Stream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").finish_non_exhaustive()
     }
 }

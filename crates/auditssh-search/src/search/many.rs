@@ -11,8 +11,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// How far ahead of the log whose turn it is others are searched.
-const AHEAD: usize = 256;
+/// How far ahead of the log whose turn it is others are searched: so many times as there are threads.
+const AHEAD: usize = 4;
 
 type Result = io::Result<Searched>;
 
@@ -24,7 +24,10 @@ pub(super) fn search(
     to: &mut dyn FnMut(Found<'_>) -> ControlFlow<()>,
 ) -> Outcome {
     let threads = options.threads.clamp(1, 64).min(logs.len().max(1));
-    let line = Line::default();
+    let line = Line {
+        ahead: threads.saturating_mul(AHEAD),
+        ..Line::default()
+    };
     let (sender, receiver) = sync_channel(threads);
     let mut outcome = Outcome {
         complete: true,
@@ -71,7 +74,8 @@ fn hand_on(
         Ok(found) => {
             outcome.logs += 1;
             outcome.read += u64::from(found.read);
-            outcome.complete &= !found.more;
+            outcome.damaged += u64::from(found.damaged);
+            outcome.complete &= !found.more && !found.damaged;
             for hit in &found.hits {
                 outcome.hits += 1;
                 to(Found::Hit(hit))?;
@@ -113,6 +117,7 @@ fn work(
 /// Whose turn it is.
 #[derive(Debug, Default)]
 struct Line {
+    ahead: usize,
     next: AtomicUsize,
     ended: AtomicBool,
     turn: Mutex<usize>,
@@ -124,7 +129,7 @@ impl Line {
     fn take(&self) -> Option<usize> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        while number >= turn.saturating_add(AHEAD) && !self.ended.load(Ordering::Acquire) {
+        while number >= turn.saturating_add(self.ahead) && !self.ended.load(Ordering::Acquire) {
             turn = self
                 .moved
                 .wait(turn)

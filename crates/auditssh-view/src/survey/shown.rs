@@ -3,7 +3,8 @@ use crate::runs::{Did, Start, Step};
 use crate::screen::{Screen, shown};
 use avt::parser::{EdScope, Function};
 use avt::{Line, Observation, Observer, Operation, ScreenKind, Terminal};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 /// A screen that stands still for so many nanoseconds is looked at.
 const STILL: u64 = 10_000_000;
@@ -34,14 +35,33 @@ pub(super) struct Shown {
 struct Rows {
     /// When the screen was changed last.
     now: u64,
-    /// Whether it was changed since it was looked at.
-    dirty: bool,
+    /// The rows of the screen as they were when it was looked at.
+    visible: Vec<Row>,
+    /// Those that may have changed since.
+    changed: Changed,
     primary: Vec<Seen>,
     alternate: Vec<Seen>,
     /// The beginning of a line that scrolled off, and goes on in the first one of the screen.
     leaving: Option<String>,
     left: u64,
     incomplete: bool,
+}
+
+/// A row of the screen.
+#[derive(Debug, Default)]
+struct Row {
+    text: String,
+    /// Whether it goes on in the next row.
+    goes_on: bool,
+    /// Whether it begins with a wide character.
+    is_wide: bool,
+}
+
+/// Which rows may have changed.
+#[derive(Debug, Default)]
+struct Changed {
+    rows: BTreeSet<usize>,
+    all: bool,
 }
 
 /// A line of the screen.
@@ -60,7 +80,8 @@ impl Shown {
             screen: Screen::new(start),
             rows: Rows {
                 now: 0,
-                dirty: false,
+                visible: Vec::new(),
+                changed: Changed::default(),
                 primary: Vec::new(),
                 alternate: Vec::new(),
                 leaving: None,
@@ -102,16 +123,18 @@ impl Shown {
 impl Rows {
     /// Looks at the screen: what is not there any more is told.
     fn look(&mut self, terminal: &Terminal, tell: &mut Tell<'_>) {
-        if !std::mem::take(&mut self.dirty) {
+        if self.changed.is_nothing() {
             return;
         }
         let (columns, rows) = terminal.size();
-        if !self.may_take(columns.saturating_mul(rows) as u64) {
+        let changed = self.changed.count(rows);
+        if !self.may_take(columns.saturating_mul(changed) as u64) {
             return;
         }
+        self.see(terminal);
         let is_primary = terminal.active_screen_kind() == ScreenKind::Primary;
         let head = self.leaving.clone().filter(|_| is_primary);
-        let found = lines(terminal.screen().visible_lines(), head);
+        let found = lines(&self.visible, head);
         let seen = if is_primary {
             &mut self.primary
         } else {
@@ -125,11 +148,28 @@ impl Rows {
         }
     }
 
+    /// Takes the rows that changed as they are now.
+    fn see(&mut self, terminal: &Terminal) {
+        let changed = std::mem::take(&mut self.changed);
+        let rows = terminal.screen().visible_lines();
+        let all = changed.all || rows.len() != self.visible.len();
+        self.visible.resize_with(rows.len(), Row::default);
+        for (number, (row, line)) in self.visible.iter_mut().zip(rows).enumerate() {
+            if all || changed.rows.contains(&number) {
+                row.take(line);
+            }
+            // That changes without a change of its cells.
+            row.goes_on = line.is_wrapped();
+        }
+    }
+
     /// A line scrolls off.
     fn leave(&mut self, line: &Line, tell: &mut Tell<'_>) {
         let mut text = self.leaving.take().unwrap_or_default();
-        text.extend(line.chars().map(shown));
-        if line.is_wrapped() {
+        let mut row = Row::default();
+        row.take(line);
+        row.append(&mut text);
+        if row.goes_on {
             if text.len() > LONGEST {
                 self.tell(self.now, &text, tell);
                 text.drain(..text.floor_char_boundary(text.len() - OVERLAP));
@@ -139,8 +179,13 @@ impl Rows {
         }
         let text = text.trim_end();
         let known = self.primary.iter().position(|seen| seen.text == text);
-        let since = known.map_or(self.now, |at| self.primary.remove(at).since);
-        self.tell(since, text, tell);
+        let since = known.map(|at| self.primary.remove(at).since);
+        // The first of those that were seen is the one that goes, if it grew since.
+        let first = self.primary.first();
+        if since.is_none() && first.is_some_and(|seen| text.starts_with(&seen.text)) {
+            self.primary.remove(0);
+        }
+        self.tell(since.unwrap_or(self.now), text, tell);
     }
 
     /// The lines of the alternate screen go with it.
@@ -172,16 +217,25 @@ impl Rows {
 }
 
 /// What the lines of a screen are now, and which of those before are gone.
-fn compare(before: Vec<Seen>, found: Vec<String>, time: u64) -> (Vec<Seen>, Vec<Seen>) {
-    let mut known: HashMap<String, Vec<Seen>> = HashMap::with_capacity(before.len());
-    let mut order = Vec::with_capacity(before.len());
-    for line in before.into_iter().rev() {
+fn compare(mut before: Vec<Seen>, mut found: Vec<String>, time: u64) -> (Vec<Seen>, Vec<Seen>) {
+    // Mostly little has changed: what is equal at both ends stays.
+    let equal = |(seen, text): &(&Seen, &String)| seen.text == **text;
+    let pairs = before.iter().zip(&found);
+    let head = pairs.take_while(equal).count();
+    let ends = (before.iter().skip(head).rev()).zip(found.iter().skip(head).rev());
+    let tail = ends.take_while(equal).count();
+    let last = before.split_off(before.len() - tail);
+    found.truncate(found.len() - tail);
+    let old = before.split_off(head);
+    let (mut now, mut arrived) = (before, Vec::new());
+
+    let mut known: HashMap<String, Vec<Seen>> = HashMap::with_capacity(old.len());
+    let mut order = Vec::with_capacity(old.len());
+    for line in old.into_iter().rev() {
         order.push(line.text.clone());
         known.entry(line.text.clone()).or_default().push(line);
     }
-    let mut arrived = Vec::new();
-    let mut now = Vec::with_capacity(found.len());
-    for text in found {
+    for text in found.into_iter().skip(head) {
         // Of equal lines the one that is there longest.
         match known.get_mut(&text).and_then(Vec::pop) {
             Some(line) => now.push(line),
@@ -195,6 +249,7 @@ fn compare(before: Vec<Seen>, found: Vec<String>, time: u64) -> (Vec<Seen>, Vec<
             }
         }
     }
+    now.extend(last);
     let mut gone = Vec::new();
     while let Some(text) = order.pop() {
         let Some(line) = known.get_mut(&text).and_then(Vec::pop) else {
@@ -228,7 +283,7 @@ fn goes_on(line: &Seen, arrived: &[usize], now: &mut [Seen]) -> bool {
 
 /// The lines of a screen; what goes on in the next row is one line. `head` is what precedes the
 /// first. Blank ones are left out.
-fn lines<'a>(rows: impl Iterator<Item = &'a Line>, head: Option<String>) -> Vec<String> {
+fn lines(rows: &[Row], head: Option<String>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut text = head.unwrap_or_default();
     let mut end = |text: &mut String| {
@@ -239,13 +294,50 @@ fn lines<'a>(rows: impl Iterator<Item = &'a Line>, head: Option<String>) -> Vec<
         }
     };
     for row in rows {
-        text.extend(row.chars().map(shown));
-        if !row.is_wrapped() {
+        row.append(&mut text);
+        if !row.goes_on {
             end(&mut text);
         }
     }
     end(&mut text);
     lines
+}
+
+impl Row {
+    /// Is as that line is now.
+    fn take(&mut self, line: &Line) {
+        self.text.clear();
+        self.text.extend(line.chars().map(shown));
+        self.goes_on = line.is_wrapped();
+        self.is_wide = line.cells().first().is_some_and(|cell| cell.width() == 2);
+    }
+
+    /// Appends itself to what goes on in it. A wide character for which one cell was left at the end
+    /// of the row before leaves that blank.
+    fn append(&self, text: &mut String) {
+        if self.is_wide && text.ends_with(' ') {
+            text.pop();
+        }
+        text.push_str(&self.text);
+    }
+}
+
+impl Changed {
+    fn is_nothing(&self) -> bool {
+        !self.all && self.rows.is_empty()
+    }
+
+    fn count(&self, rows: usize) -> usize {
+        if self.all { rows } else { self.rows.len() }
+    }
+
+    fn add(&mut self, rows: Range<usize>) {
+        // More than a few are as good as all.
+        self.all |= rows.len() + self.rows.len() > 8;
+        if !self.all {
+            self.rows.extend(rows);
+        }
+    }
 }
 
 /// Sees lines go.
@@ -272,8 +364,12 @@ impl Observer for Watch<'_, '_> {
         }
     }
 
-    fn dirty(&mut self, _: std::ops::Range<usize>) {
-        self.rows.dirty = true;
+    fn resized(&mut self, _: usize, _: usize) {
+        self.rows.changed.all = true;
+    }
+
+    fn dirty(&mut self, rows: Range<usize>) {
+        self.rows.changed.add(rows);
     }
 
     fn after(&mut self, context: &mut Observation<'_>, operation: &Operation) {

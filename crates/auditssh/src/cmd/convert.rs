@@ -58,6 +58,12 @@ pub(crate) struct Args {
     /// Leave out of casts what was typed
     #[arg(long)]
     no_input: bool,
+    /// Go on until the log ends, as it is written; if no server writes it, stop where it ends now
+    ///
+    /// On standard output everything is there as soon as it is known. Text and pages have a line when
+    /// it leaves the screen.
+    #[arg(long, short)]
+    follow: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -127,7 +133,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         "for several channels name a directory with --output: each gets a file of its own"
     );
     let mut programs = programs::Programs::new(view, target, &args.channel, format.extension());
-    let read = args.log.open()?.read(|message| programs.push(message))?;
+    let read = args.log.opened(args.follow)?.read(|message| {
+        programs.push(message)?;
+        if args.follow {
+            programs.flush()?;
+        }
+        Ok(())
+    })?;
     let found = programs.finish()?;
     read.tell()?;
     if found.written == 0 && read.error.is_none() {

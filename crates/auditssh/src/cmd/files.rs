@@ -48,10 +48,13 @@ pub(crate) struct Args {
     /// Most bytes that are extracted in all
     #[arg(long, value_name = "SIZE", default_value = "16GiB", value_parser = size, requires = "extract")]
     most: u64,
+    /// Go on until the log ends, as it is written; if no server writes it, stop where it ends now
+    #[arg(long, short)]
+    follow: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let log = args.log.open()?;
+    let log = args.log.opened(args.follow)?;
     let mut extract = match &args.extract {
         Some(directory) => {
             let new = Extract::new(directory, args.most);
@@ -70,7 +73,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ledger.push(message, |note| {
             take(note, &mut extract, &mut printer, &mut failed);
         });
-        failed.take().map_or(Ok(()), Err)
+        failed.take().map_or(Ok(()), Err)?;
+        if args.follow {
+            printer.out.flush()?;
+        }
+        Ok(())
     })?;
     ledger.finish(|note| take(note, &mut extract, &mut printer, &mut failed));
     failed.map_or(Ok(()), Err)?;

@@ -137,7 +137,9 @@ fn of_bucket(
     print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let bucket = place.bucket(config)?;
-    let Found { logs, mut beside } = place.logs(&bucket)?;
+    let Found {
+        logs, mut beside, ..
+    } = place.logs(&bucket)?;
     let bar = progress::bar(logs.iter().map(|object| object.size).sum());
     let mut rows = Vec::new();
     for object in logs {

@@ -55,6 +55,15 @@ pub(crate) struct Read {
 }
 
 impl Which {
+    /// A log by its place.
+    pub(crate) fn new(file: &Path, directory: &Path, config: Option<&Path>) -> Self {
+        Self {
+            file: file.to_owned(),
+            directory: directory.to_owned(),
+            config: config.map(Path::to_owned),
+        }
+    }
+
     /// Where the log is.
     pub(crate) fn path(&self) -> PathBuf {
         let name = self.file.to_str().unwrap_or_default();
@@ -80,13 +89,20 @@ impl Which {
 
     /// Opens the log.
     pub(crate) fn open(&self) -> anyhow::Result<Log> {
+        self.opened(false)
+    }
+
+    /// Opens the log, to be read as it is written if that is wanted.
+    pub(crate) fn opened(&self, follow: bool) -> anyhow::Result<Log> {
         let path = self.path();
         let source = Source {
             file: &path,
             config: self.config.as_deref(),
         };
-        let input = input::open(&source, false)?;
+        let input = input::open(&source, follow)?;
         let length = match &input {
+            // Nobody knows how long it will be.
+            _ if follow => 0,
             Input::Log(..) => path.metadata().map_or(0, |status| status.len()),
             // A download has a bar of its own, and nothing is known of a stream.
             Input::Standard(_) | Input::Object(_) => 0,

@@ -18,7 +18,11 @@ use player::{Pace, Player};
 use recording::Recording;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 use terminal::Terminal;
+
+/// How often it is looked whether a program runs.
+const PAUSE: Duration = Duration::from_millis(200);
 
 const AFTER_HELP: &str = "\
 Keys:
@@ -59,14 +63,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     idle_limit: Option<u64>,
     /// Where to begin: 12:34, 1:02:03, 90, 90s
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = time::position)]
-    at: u64,
+    #[arg(long, value_name = "TIME", value_parser = time::position)]
+    at: Option<u64>,
     /// Write the output to your terminal exactly as it was, control sequences included
     ///
     /// Only for recordings that you trust: they can control your terminal. Keys are space, `.`, `+`,
     /// `-` and q.
     #[arg(long)]
     raw: bool,
+    /// Watch a session while it goes on, from where it is now; with --at, from there
+    #[arg(long, short)]
+    follow: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -74,8 +81,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         io::stdout().is_terminal(),
         "a replay needs a terminal; `auditssh convert --to text` writes what stood on the screen"
     );
-    let recording = Recording::new(&args.log)?;
-    let overview = Overview::of(&recording)?;
+    let recording = Recording::new(&args.log, args.follow)?;
+    let mut overview = Overview::of(&recording)?;
+    // A session that was just begun has nothing to show yet.
+    while args.follow && overview.has_none(args.channel) && recording.is_written() {
+        std::thread::sleep(PAUSE);
+        overview = Overview::of(&recording)?;
+    }
     let program = match args.channel {
         Some(channel) => overview.on(channel).with_context(|| {
             format!("no program ran on channel #{channel}; without --channel they are listed")
@@ -89,7 +101,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Signals are held back before there is another thread, and the terminal is given back last.
     let mut terminal = Terminal::open(!args.raw)?;
     let ended = if args.raw {
-        raw::play(&recording, program, pace, args.at, &mut terminal)
+        let now = if args.follow { raw::NOW } else { 0 };
+        let at = args.at.unwrap_or(now);
+        raw::play(&recording, program, pace, at, &mut terminal)
     } else {
         Player::new(&recording, program, pace)?.play(args.at, &mut terminal)
     };
@@ -97,7 +111,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(signal) = ended? {
         return Ok(ExitCode::from(128_u8.saturating_add(signal)));
     }
-    overview.read.tell()?;
+    if !args.follow {
+        overview.read.tell()?;
+    }
     Ok(ExitCode::from(overview.read.code))
 }
 

@@ -5,6 +5,7 @@ mod choice;
 mod counters;
 mod demo;
 pub(crate) mod engine;
+mod indexer;
 mod monitor;
 mod notify;
 pub(crate) mod parts;

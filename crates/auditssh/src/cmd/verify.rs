@@ -113,7 +113,9 @@ fn of_bucket(
     mut each: impl FnMut(Checked) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let bucket = place.bucket(config)?;
-    let Found { logs, mut beside } = place.logs(&bucket)?;
+    let Found {
+        logs, mut beside, ..
+    } = place.logs(&bucket)?;
     anyhow::ensure!(!logs.is_empty() || !beside.is_empty(), "no log is there");
     let bar = progress::bar(logs.iter().map(|object| object.size).sum());
     for object in logs {

@@ -9,6 +9,7 @@ use auditssh_view::screen::{Html, Plain};
 use auditssh_view::{View as Form, Visible};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
 /// How programs are shown.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,12 @@ impl Programs {
             id.unwrap_or("log").to_owned()
         });
         self.runs.push(message, |step| writer.step(&step))
+    }
+
+    /// Writes what waits to be written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let mut open = self.writer.open.values_mut();
+        open.try_for_each(|(_, out)| out.flush())
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<Found> {

@@ -12,10 +12,13 @@ use std::process::ExitCode;
 /// Writes JSON lines.
 pub(super) fn json(args: &Args, target: &Target) -> anyhow::Result<ExitCode> {
     let mut out = target.open()?;
-    let read = args.log.open()?.read(|message| {
+    let read = args.log.opened(args.follow)?.read(|message| {
         if is_wanted(args, message) {
             json::write(message, Style::FULL, &mut out)?;
             out.write_all(b"\n")?;
+            if args.follow {
+                out.flush()?;
+            }
         }
         Ok(())
     })?;
@@ -35,7 +38,7 @@ pub(super) fn binary(args: &Args, target: &Target, format: Format) -> anyhow::Re
     let mut gzip = Gzip::new(out)?;
     gzip.write_all(format.prologue())?;
     let mut bytes = Vec::new();
-    let read = args.log.open()?.read(|message| {
+    let read = args.log.opened(args.follow)?.read(|message| {
         if is_wanted(args, message) {
             bytes.clear();
             encode(message, &mut bytes);

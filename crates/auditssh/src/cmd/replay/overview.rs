@@ -70,6 +70,14 @@ impl Overview {
         })
     }
 
+    /// Whether there is nothing to play, on this channel if one is named.
+    pub(super) fn has_none(&self, channel: Option<u64>) -> bool {
+        match channel {
+            Some(channel) => self.on(channel).is_none(),
+            None => self.programs.is_empty(),
+        }
+    }
+
     /// The first program on a channel.
     pub(super) fn on(&self, channel: u64) -> Option<&Program> {
         let mut programs = self.programs.iter();

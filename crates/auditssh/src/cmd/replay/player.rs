@@ -46,6 +46,8 @@ pub(super) struct Player<'a> {
     /// Where it is on the way to.
     target: Option<u64>,
     paused: bool,
+    /// Whether what comes is shown at once, as it comes.
+    live: bool,
     frame: Frame,
 }
 
@@ -67,13 +69,23 @@ impl<'a> Player<'a> {
             last: 0,
             target: None,
             paused: false,
+            live: false,
             frame: Frame::default(),
         })
     }
 
     /// Plays until the watcher ends it; the number of the signal, if that was it.
-    pub(super) fn play(mut self, at: u64, terminal: &mut Terminal) -> anyhow::Result<Option<u8>> {
-        self.seek(at)?;
+    ///
+    /// It begins at a time, or where the session is now if that is followed.
+    pub(super) fn play(
+        mut self,
+        at: Option<u64>,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<Option<u8>> {
+        match at {
+            None if self.recording.follow => self.live = true,
+            at => self.seek(at.unwrap_or(0))?,
+        }
         let mut clock = Instant::now();
         loop {
             let now = Instant::now();
@@ -102,7 +114,7 @@ impl<'a> Player<'a> {
 
     /// How long nothing changes but by a key.
     fn pause(&self) -> Duration {
-        if self.target.is_some() {
+        if self.target.is_some() || self.live && !self.paused && !self.ended {
             return Duration::ZERO;
         }
         let Some(next) = self.next.as_ref().filter(|_| !self.paused) else {
@@ -123,7 +135,9 @@ impl<'a> Player<'a> {
         let begun = Instant::now();
         if let Some(target) = self.target {
             self.show_until(target, begun);
-            if self.ended || self.next.as_ref().is_some_and(|next| next.at > target) {
+            let is_last = self.recording.follow && self.next.is_none();
+            let is_behind = self.next.as_ref().is_some_and(|next| next.at > target);
+            if self.ended || is_behind || is_last {
                 self.target = None;
                 self.position = target;
                 self.last = target;
@@ -131,6 +145,15 @@ impl<'a> Player<'a> {
             return;
         }
         if self.paused || self.ended {
+            return;
+        }
+        if self.live {
+            while begun.elapsed() < WORK && self.fetch() {
+                if let Some(event) = self.next.take() {
+                    self.position = event.at;
+                    self.show(&event);
+                }
+            }
             return;
         }
         let passed = passed.mul_f64(self.pace.speed).as_nanos();
@@ -146,11 +169,14 @@ impl<'a> Player<'a> {
         if self.ended {
             self.position = self.end();
         }
+        // Nothing is left of what was there: what comes is shown as it comes.
+        self.live = self.recording.follow && !self.ended && self.next.is_none();
     }
 
-    /// Where the recording ends.
+    /// Where the recording ends, as far as that is known.
     fn end(&self) -> u64 {
-        self.program.length.max(self.last)
+        let next = self.next.as_ref().map_or(0, |next| next.at);
+        self.program.length.max(self.last).max(next)
     }
 
     /// Shows what was up to that time, or as much as can be for now.
@@ -177,6 +203,8 @@ impl<'a> Player<'a> {
 
     fn show(&mut self, event: &Event) {
         self.last = event.at;
+        // Others may go on in the same log.
+        self.ended |= matches!(event.what, What::End);
         if let What::Begin(start) = &event.what {
             self.screen = Screen::new(start);
         }
@@ -229,7 +257,8 @@ impl<'a> Player<'a> {
 
     /// Goes to a time. What was before is shown again from the beginning.
     fn seek(&mut self, to: u64) -> anyhow::Result<()> {
-        let to = to.min(self.program.length);
+        let to = to.min(self.end());
+        self.live = false;
         if to < self.last || self.ended && to < self.program.length {
             let Program { channel, nth, .. } = self.program;
             self.events = self.recording.events(*channel, *nth)?;
@@ -247,11 +276,12 @@ impl<'a> Player<'a> {
             (Some(_), ..) => "…",
             (None, true, _) => "■",
             (None, false, true) => "‖",
+            (None, false, false) if self.live => "●",
             (None, false, false) => "▶",
         };
-        let length = self.program.length.max(1);
+        let length = self.end().max(1);
         let done = self.position.min(length);
-        let (now, end) = (time::shown(done), time::shown(self.program.length));
+        let (now, end) = (time::shown(done), time::shown(self.end()));
         let commands = self.program.commands.as_slice();
         let given = commands.partition_point(|at| *at <= self.position);
         let count = match commands.len() {

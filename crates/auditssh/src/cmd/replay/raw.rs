@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How long to wait for an event or a key.
 const WAIT: Duration = Duration::from_millis(50);
 
+/// A time at which everything is due that is there.
+pub(super) const NOW: u64 = u64::MAX / 2;
+
 /// Plays to the end; the number of the signal, if one ended it.
 pub(super) fn play(
     recording: &Recording,

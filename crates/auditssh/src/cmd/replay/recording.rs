@@ -2,6 +2,7 @@
 
 use crate::cmd::log::{Log, Read, Which};
 use anyhow::Context as _;
+use auditssh_archive::verify::is_written;
 use auditssh_log::Message;
 use auditssh_view::runs::{Did, Runs, Size, Start, Step};
 use std::io;
@@ -16,6 +17,8 @@ const LONGEST: usize = 32 << 10;
 /// Where a log is, on this machine.
 pub(super) struct Recording {
     log: Which,
+    /// Whether it is read as it is written.
+    pub(super) follow: bool,
     /// What came as a stream, so that it can be read again.
     _copy: Option<NamedTempFile>,
 }
@@ -56,10 +59,18 @@ impl Event {
 }
 
 impl Recording {
-    pub(super) fn new(log: &Which) -> anyhow::Result<Self> {
+    pub(super) fn new(log: &Which, follow: bool) -> anyhow::Result<Self> {
+        if follow {
+            // What cannot be followed is refused.
+            drop(log.opened(true)?);
+        }
         if !log.is_stream() {
             let log = log.clone();
-            return Ok(Self { log, _copy: None });
+            return Ok(Self {
+                log,
+                follow,
+                _copy: None,
+            });
         }
         let mut copy = NamedTempFile::with_prefix("auditssh-")
             .context("cannot make a file for the log, which is read more than once")?;
@@ -67,11 +78,17 @@ impl Recording {
             .with_context(|| log.path().display().to_string())?;
         Ok(Self {
             log: log.at(copy.path()),
+            follow,
             _copy: Some(copy),
         })
     }
 
-    /// Gives every message.
+    /// Whether a server still writes it.
+    pub(super) fn is_written(&self) -> bool {
+        is_written(&self.log.path()).unwrap_or(false)
+    }
+
+    /// Gives every message that is there by now.
     pub(super) fn read(
         &self,
         each: impl FnMut(&Message) -> anyhow::Result<()>,
@@ -83,9 +100,9 @@ impl Recording {
     /// ends when nobody wants more. What is wrong with the log was told when it was read first.
     pub(super) fn events(&self, channel: u64, nth: u64) -> anyhow::Result<Receiver<Event>> {
         let (sender, receiver) = sync_channel(AHEAD);
-        let log = self.log.clone();
+        let (log, follow) = (self.log.clone(), self.follow);
         thread::Builder::new().name("log".into()).spawn(move || {
-            if let Ok(log) = log.open() {
+            if let Ok(log) = log.opened(follow) {
                 // Whoever reads is gone, or the log has no more.
                 let _ = send(log, channel, nth, &sender);
             }

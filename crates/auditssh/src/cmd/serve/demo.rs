@@ -113,6 +113,7 @@ fn audit(data: &Path) -> Audit {
         seal_interval: Duration::from_mins(1),
         on_failure: OnFailure::Terminate,
         signing_key: None,
+        index: false,
     }
 }
 

@@ -4,6 +4,7 @@ use super::backends::Backends;
 use super::choice;
 use super::counters;
 use super::demo::Greeting;
+use super::indexer::Indexer;
 use super::monitor::Monitoring;
 use super::notify::{State, notify};
 use super::parts;
@@ -64,10 +65,15 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let plan = Plan::new(config.web, config.audit.as_ref())?;
     let archive = match config.audit {
         None => Archive::none(),
-        Some(audit) => match Archive::open(parts::archive(audit, observer(inbox.as_ref()))?) {
-            Ok(archive) => archive,
-            Err(error) => return refused(error),
-        },
+        Some(audit) => {
+            let indexer = audit.index.then(|| Indexer::start(&audit.directory.path));
+            let indexer = indexer.transpose()?;
+            let observer = observer(inbox.as_ref()).or(indexer);
+            match Archive::open(parts::archive(audit, observer)?) {
+                Ok(archive) => archive,
+                Err(error) => return refused(error),
+            }
+        }
     };
     let known = host_keys.first().cloned();
     let settings = parts::gateway(

@@ -27,6 +27,8 @@ pub(crate) struct Audit {
     pub(crate) on_failure: OnFailure,
     /// Signs the end of each log.
     pub(crate) signing_key: Option<SigningKey>,
+    /// Whether indexes are made of logs that stay in the directory.
+    pub(crate) index: bool,
 }
 
 /// Where logs are kept.
@@ -94,6 +96,7 @@ pub(super) fn check(raw: &raw::Audit, report: &mut Report) -> Option<Audit> {
         durability: intervals.0,
         seal_interval: intervals.1,
         on_failure: raw.on_failure,
+        index: raw.index && storage == Storage::File,
         signing_key: raw
             .signing_key
             .as_ref()

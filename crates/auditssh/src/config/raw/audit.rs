@@ -44,6 +44,10 @@ pub(crate) struct Audit {
     /// A file with the Ed25519 private key (PKCS#8 PEM, as `openssl genpkey -algorithm ed25519`
     /// writes it) that signs the end of every log. Without it logs are hash-chained only.
     pub(crate) signing_key: Option<At<String>>,
+    /// With `storage: file`, make the index of each log when it is complete, with which `auditssh
+    /// search` is quick: a further file beside it, `.ID.index`, which has what was typed and shown,
+    /// and is to be removed with its log. `auditssh index` makes them as well.
+    pub(crate) index: bool,
 }
 
 impl Default for Audit {
@@ -61,6 +65,7 @@ impl Default for Audit {
             seal_interval: At::unplaced(Span::from_secs(60)),
             on_failure: OnFailure::default(),
             signing_key: None,
+            index: false,
         }
     }
 }
