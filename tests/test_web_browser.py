@@ -493,12 +493,14 @@ def attack(server, place, payload: str) -> None:
             pass  # most are no path that can be written; the attempt is what counts
         files.close()
         session = transport.open_session()
-        session.set_environment("LC_PAYLOAD", raw)
+        session.set_environment_variable("LC_PAYLOAD", raw)
         session.get_pty(term=raw[:64], width=80, height=24)
         quoted = shlex.quote(payload)
-        session.exec_command(f"printf '%s\\n' {quoted}; read line; echo done".encode())
+        session.exec_command(f"printf '%s\\n' {quoted}; read -r line; echo done".encode())
         session.sendall(raw + b"\n")
-        until(lambda: session.recv(4096).endswith(b"done\r\n") or session.exit_status_ready(), what=repr(payload))
+        session.settimeout(60)
+        while session.recv(4096):
+            pass
         session.close()
 
 
