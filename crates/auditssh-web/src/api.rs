@@ -42,7 +42,7 @@ fn unwell(text: &'static str) -> Response {
 
 /// Who is logged in, and how one logs in.
 pub(crate) async fn me(State(app): State<App>, headers: HeaderMap) -> Response {
-    let login = json!({"password": true, "oidc": false});
+    let login = json!({"password": !app.users.is_empty(), "oidc": app.elsewhere.is_some()});
     match session(&app, &headers) {
         Some(session) => Json(json!({
             "user": session.viewer.user,

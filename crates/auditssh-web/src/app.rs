@@ -5,6 +5,7 @@ use crate::answer::Refusal;
 use crate::catalog::Recordings;
 use crate::hosts::Hosts;
 use crate::limiter::Limiter;
+use crate::oidc::Elsewhere;
 use crate::rules::{Rules, Sight};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) hosts: Hosts,
     pub(crate) proxies: Vec<IpAddr>,
     pub(crate) users: Users,
+    /// Where else viewers log in.
+    pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) rules: Rules,
     pub(crate) sessions: Sessions,
     pub(crate) store: Store,
@@ -77,6 +80,7 @@ impl App {
             hosts: Hosts::new(settings.urls, settings.tls.is_some()),
             proxies: settings.proxies,
             users: settings.users,
+            elsewhere: settings.oidc.map(Elsewhere::new),
             rules: Rules::new(settings.rules),
             sessions: Sessions::new(settings.lifetime),
             recordings: Arc::new(Recordings::new(settings.directory.clone())),

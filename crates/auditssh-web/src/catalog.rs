@@ -6,12 +6,15 @@ use auditssh_search::{Directory, Place};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-/// How often the directory is looked at.
+/// How often the directory is looked at; less often if that takes long, so that it never takes more
+/// than a tenth of the time.
 const EVERY: Duration = Duration::from_secs(1);
+const RARELY: Duration = Duration::from_mins(1);
+const REST: u32 = 10;
 /// Changes that someone who watches may be behind; who is further is told to look at all.
 const BEHIND: usize = 1024;
 
@@ -49,15 +52,16 @@ impl Recordings {
     /// Looks for changes until `end`.
     pub(crate) async fn watch(self: Arc<Self>, end: CancellationToken) {
         loop {
-            let this = Arc::clone(&self);
+            let (this, begun) = (Arc::clone(&self), Instant::now());
             let looked = tokio::task::spawn_blocking(move || this.look());
             tokio::select! {
                 () = end.cancelled() => break,
                 _ = looked => {}
             }
+            let rest = (begun.elapsed() * REST).clamp(EVERY, RARELY);
             tokio::select! {
                 () = end.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(rest) => {}
             }
         }
         self.stop.store(true, Ordering::Relaxed);

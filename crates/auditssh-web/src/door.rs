@@ -172,12 +172,17 @@ pub(crate) fn session(app: &App, headers: &HeaderMap) -> Option<Session> {
 
 /// What stands in the cookie of the session.
 pub(crate) fn token(headers: &HeaderMap, secure: bool) -> Option<&str> {
+    named(headers, cookie(secure))
+}
+
+/// What stands in the cookie of a name.
+pub(crate) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let texts = headers.get_all(COOKIE).iter();
     let mut cookies = texts
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='));
-    let (_, token) = cookies.find(|(name, _)| *name == cookie(secure))?;
+    let (_, token) = cookies.find(|(name, _)| *name == wanted)?;
     Some(token)
 }
 

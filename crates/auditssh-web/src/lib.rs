@@ -16,6 +16,7 @@ mod hosts;
 mod limiter;
 mod log;
 mod login;
+mod oidc;
 mod pages;
 mod password;
 mod peer;
@@ -32,6 +33,7 @@ mod tests;
 mod users;
 
 pub use access::{AccessError, Settings as AccessSettings};
+pub use oidc::{Asked, Oidc, Person, Provider};
 pub use pages::are_built;
 pub use password::{HashError, Password};
 pub use rules::{Pattern, PatternError, Rule};

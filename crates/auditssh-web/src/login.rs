@@ -101,7 +101,13 @@ async fn check(app: &App, client: IpAddr, login: Login) -> Result<Viewer, Refusa
     Ok(viewer)
 }
 
-fn access(action: &str, user: &str, role: &str, client: IpAddr, allowed: bool) -> Access {
+pub(crate) fn access(
+    action: &str,
+    user: &str,
+    role: &str,
+    client: IpAddr,
+    allowed: bool,
+) -> Access {
     Access {
         user: user.into(),
         role: role.into(),
@@ -113,7 +119,7 @@ fn access(action: &str, user: &str, role: &str, client: IpAddr, allowed: bool) -
 }
 
 /// The cookie lives as long as the browser; how long the session does, the server decides.
-fn set_cookie(secure: bool, token: &str, age: Option<u32>) -> [(HeaderName, String); 1] {
+pub(crate) fn set_cookie(secure: bool, token: &str, age: Option<u32>) -> [(HeaderName, String); 1] {
     let name = cookie(secure);
     let secure = if secure { "; Secure" } else { "" };
     let age = age.map_or_else(String::new, |age| format!("; Max-Age={age}"));

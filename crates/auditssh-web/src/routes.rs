@@ -7,6 +7,7 @@ use crate::api::{
 use crate::app::App;
 use crate::door::{Door, Guarded, guard};
 use crate::login;
+use crate::oidc;
 use crate::pages;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -41,6 +42,8 @@ pub(crate) fn table() -> Vec<Route> {
         read("/favicon.ico", Page, on::get(pages::icon)),
         read("/favicon.svg", Page, on::get(pages::icon)),
         read("/health", Page, on::get(health)),
+        read("/oidc/login", Page, on::get(oidc::begin)),
+        read(oidc::CALLBACK, Page, on::get(oidc::back)),
         write("/api/v1/login", Open, on::post(login::login)),
         write("/api/v1/logout", Viewer, on::post(login::logout)),
         read("/api/v1/me", Open, on::get(me)),

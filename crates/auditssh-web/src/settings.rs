@@ -1,6 +1,7 @@
 //! What the viewer is told, already checked: the binary makes it of the configuration.
 
 use crate::access;
+use crate::oidc::Oidc;
 use crate::rules::Rule;
 use crate::users::Users;
 use std::fmt;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub proxies: Vec<IpAddr>,
     /// Who may log in.
     pub users: Users,
+    /// Where else they may log in.
+    pub oidc: Option<Oidc>,
     /// Which recordings they may see; all if there is no rule.
     pub rules: Vec<Rule>,
     /// How long they stay logged in.

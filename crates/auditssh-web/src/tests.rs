@@ -50,6 +50,7 @@ impl World {
                 ("alice".to_owned(), user(Role::Auditor, &["deployers"])),
                 ("carol".to_owned(), user(Role::Admin, &[])),
             ]),
+            oidc: None,
             rules: vec![Rule {
                 users: Vec::new(),
                 groups: vec!["deployers".into()],

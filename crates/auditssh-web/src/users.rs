@@ -61,6 +61,11 @@ impl Users {
         }
     }
 
+    /// Whether nobody can log in with a password.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
     /// Who logs in with this password, if anyone. Takes long, and as long for names that are not
     /// known.
     pub(crate) fn check(&self, name: &str, password: &[u8]) -> Option<Viewer> {

@@ -4,14 +4,17 @@
 //! - `flow` is what both have in common: a code is asked for, shown to the user, and exchanged for a token
 //!   once the user has typed it on the page.
 //! - [`GitHub`] and [`Oidc`] ask who the user is, with that token. It is kept nowhere and given to nobody.
+//! - [`CodeFlow`] is for those who have a browser: the authorization code flow.
 //! - `site` makes the requests.
 
+mod code;
 mod flow;
 mod github;
 mod oidc;
 mod site;
 mod token;
 
+pub use code::{Asked, CodeError, CodeFlow, Person};
 pub use github::GitHub;
 pub use oidc::Oidc;
 

@@ -20,7 +20,7 @@ mod size;
 
 pub(crate) use check::{
     Audit, Backend, Base, Config, Directory, Durability, HostKeys, Http, Loaded, Monitor,
-    PerConnection, Ssh, Web, significant,
+    PerConnection, Ssh, ViewOidc, Web, significant,
 };
 pub(crate) use duration::Span;
 pub(crate) use error::nearest;

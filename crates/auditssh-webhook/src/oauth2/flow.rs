@@ -75,7 +75,7 @@ struct Device {
 /// Either is answered with 200 or with 400, as it pleases the provider.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Said<T> {
+pub(super) enum Said<T> {
     Wrong { error: String },
     Right(T),
 }
@@ -265,7 +265,11 @@ fn maybe_secret<'de, D: Deserializer<'de>>(
 }
 
 /// How the server proves itself: by a header, or by a field of the form.
-fn prove<'a>(registration: &'a Registration, basic: bool, fields: &mut Fields<'a>) -> By<'a> {
+pub(super) fn prove<'a>(
+    registration: &'a Registration,
+    basic: bool,
+    fields: &mut Fields<'a>,
+) -> By<'a> {
     let secret = registration.client_secret.as_str();
     if secret.is_empty() {
         return By::Nothing;
@@ -278,7 +282,7 @@ fn prove<'a>(registration: &'a Registration, basic: bool, fields: &mut Fields<'a
 }
 
 /// A code of RFC 6749, 5.2, if it looks like one.
-fn wrong(code: &str) -> Failure {
+pub(super) fn wrong(code: &str) -> Failure {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     let known = code.len() <= 40 && code.bytes().all(word);
     let shown = if known { code } else { "…" };

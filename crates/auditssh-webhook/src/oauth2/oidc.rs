@@ -32,11 +32,13 @@ struct Inner {
 
 /// What a provider says of itself (OpenID Connect Discovery, 3).
 #[derive(Deserialize)]
-struct Discovered {
+pub(super) struct Discovered {
     issuer: String,
     #[serde(default)]
+    pub(super) authorization_endpoint: Option<String>,
+    #[serde(default)]
     device_authorization_endpoint: Option<String>,
-    token_endpoint: String,
+    pub(super) token_endpoint: String,
     jwks_uri: String,
     #[serde(default)]
     userinfo_endpoint: Option<String>,
@@ -71,24 +73,14 @@ impl Oidc {
     async fn awaited(&self, applicant: &Applicant) -> Result<Awaited<Known>, Failure> {
         let inner = &*self.0;
         let client = &inner.client;
-        let path = client.url.target("/.well-known/openid-configuration");
-        let discovered: Discovered = get(client, &path, By::Nothing, client.timeout).await?;
-        if discovered.issuer.trim_end_matches('/') != inner.issuer.trim_end_matches('/') {
-            let text = "what answers at `url` calls itself another issuer";
-            return Err(Failure::Malformed(text.to_owned()));
-        }
+        let discovered = Discovered::of(client, &inner.issuer).await?;
         let Some(device) = &discovered.device_authorization_endpoint else {
             let text = "the provider has no device flow (device_authorization_endpoint)";
             return Err(Failure::Malformed(text.to_owned()));
         };
         let mut scopes = vec!["openid".to_owned()];
         scopes.extend(inner.registration.extra_scopes.iter().cloned());
-        // Basic is what all have to take (RFC 6749, 2.3.1), unless they say otherwise.
-        let methods = discovered.token_endpoint_auth_methods_supported.as_ref();
-        let basic = methods.is_none_or(|all| {
-            let has = |name: &str| all.iter().any(|method| method == name);
-            has("client_secret_basic") || !has("client_secret_post")
-        });
+        let basic = discovered.takes_basic();
         let endpoints = Endpoints {
             device: beside(client, device)?,
             token: beside(client, &discovered.token_endpoint)?,
@@ -126,20 +118,66 @@ impl Provider for Known {
             registration,
             ..
         } = &*self.inner;
+        let discovered = &self.discovered;
+        let claims = discovered.claims(client, token, &registration.client_id);
+        let claims = claims.await?;
+        if let Some(name) = text(&claims, name) {
+            return Ok(Named::As(name));
+        }
+        let more = discovered.more(client, token, &claims).await?;
+        text(&more, name)
+            .map(Named::As)
+            .ok_or_else(|| nameless(name))
+    }
+}
+
+impl Discovered {
+    /// What the provider says of itself.
+    pub(super) async fn of(client: &Client, issuer: &str) -> Result<Self, Failure> {
+        let path = client.url.target("/.well-known/openid-configuration");
+        let discovered: Self = get(client, &path, By::Nothing, client.timeout).await?;
+        if discovered.issuer.trim_end_matches('/') != issuer.trim_end_matches('/') {
+            let text = "what answers at `url` calls itself another issuer";
+            return Err(Failure::Malformed(text.to_owned()));
+        }
+        Ok(discovered)
+    }
+
+    /// Basic is what all have to take (RFC 6749, 2.3.1), unless they say otherwise.
+    pub(super) fn takes_basic(&self) -> bool {
+        let methods = self.token_endpoint_auth_methods_supported.as_ref();
+        methods.is_none_or(|all| {
+            let has = |name: &str| all.iter().any(|method| method == name);
+            has("client_secret_basic") || !has("client_secret_post")
+        })
+    }
+
+    /// What the identity token says.
+    pub(super) async fn claims(
+        &self,
+        client: &Client,
+        token: &Token,
+        client_id: &str,
+    ) -> Result<Map<String, Value>, Failure> {
         let Some(identity) = &token.identity else {
             let text = "the provider gave no identity token";
             return Err(Failure::Malformed(text.to_owned()));
         };
-        let (keys, target) = beside(client, &self.discovered.jwks_uri)?;
+        let (keys, target) = beside(client, &self.jwks_uri)?;
         let Keys { keys } = get(&keys, &target, By::Nothing, client.timeout).await?;
-        let issuer = &self.discovered.issuer;
-        let claims = token::claims(identity, &keys, issuer, &registration.client_id)?;
-        if let Some(name) = text(&claims, name) {
-            return Ok(Named::As(name));
-        }
-        // Some keep the token short and tell more of the user when they are asked.
-        let Some(address) = &self.discovered.userinfo_endpoint else {
-            return Err(nameless(name));
+        token::claims(identity, &keys, &self.issuer, client_id)
+    }
+
+    /// Some keep the token short and tell more of the user when they are asked; others have nothing
+    /// to ask.
+    pub(super) async fn more(
+        &self,
+        client: &Client,
+        token: &Token,
+        claims: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, Failure> {
+        let Some(address) = &self.userinfo_endpoint else {
+            return Ok(Map::new());
         };
         let (there, target) = beside(client, address)?;
         let by = By::Bearer(&token.access);
@@ -148,17 +186,15 @@ impl Provider for Known {
             let text = "the provider tells of another user than the one of the token";
             return Err(Failure::Malformed(text.to_owned()));
         }
-        text(&more, name)
-            .map(Named::As)
-            .ok_or_else(|| nameless(name))
+        Ok(more)
     }
 }
 
-fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
+pub(super) fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     claims.get(name)?.as_str().map(str::to_owned)
 }
 
-fn nameless(claim: &str) -> Failure {
+pub(super) fn nameless(claim: &str) -> Failure {
     Failure::Ended(format!(
         "the user has no `{claim}` (usernameField); its scope may have to be in `extraScopes`"
     ))

@@ -111,7 +111,7 @@ impl By<'_> {
 }
 
 /// Percent-encoding of all that is not unreserved (RFC 3986, 2.3).
-fn encode(text: &str, into: &mut String) {
+pub(super) fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             into.push(char::from(byte));

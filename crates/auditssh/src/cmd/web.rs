@@ -3,12 +3,17 @@
 use crate::config::{Address, Audit, Config, Web};
 use crate::logging;
 use anyhow::{Context as _, ensure};
+use async_trait::async_trait;
 use auditssh_gateway::auth;
-use auditssh_web::{AccessSettings, Role, Server, Settings, StartError, User, are_built};
+use auditssh_web::{
+    AccessSettings, Oidc, Person, Provider, Role, Server, Settings, StartError, User, are_built,
+};
+use auditssh_webhook::oauth2::{self, CodeFlow};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -147,6 +152,7 @@ fn of(
         urls: web.urls,
         proxies: web.proxies,
         users: auditssh_web::Users::new(web.users),
+        oidc: web.oidc.map(oidc),
         rules: web.rules,
         lifetime: web.lifetime,
         access: AccessSettings {
@@ -155,6 +161,44 @@ fn of(
         },
         directory,
         version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+/// A provider, as the viewer asks it.
+#[derive(Debug)]
+struct Flow(Arc<CodeFlow>);
+
+fn oidc(oidc: crate::config::ViewOidc) -> Oidc {
+    Oidc {
+        provider: Arc::new(Flow(oidc.flow)),
+        url: oidc.url,
+        admins: oidc.admins,
+        admin_groups: oidc.admin_groups,
+        auditors: oidc.auditors,
+        auditor_groups: oidc.auditor_groups,
+    }
+}
+
+fn of_login(asked: &auditssh_web::Asked) -> oauth2::Asked {
+    oauth2::Asked {
+        state: asked.state.clone(),
+        nonce: asked.nonce.clone(),
+        verifier: asked.verifier.clone(),
+        redirect: asked.redirect.clone(),
+    }
+}
+
+#[async_trait]
+impl Provider for Flow {
+    async fn page(&self, asked: &auditssh_web::Asked) -> Result<String, String> {
+        let page = self.0.page(&of_login(asked)).await;
+        page.map_err(|error| error.to_string())
+    }
+
+    async fn person(&self, asked: &auditssh_web::Asked, code: &str) -> Result<Person, String> {
+        let person = self.0.person(&of_login(asked), code).await;
+        let oauth2::Person { name, groups } = person.map_err(|error| error.to_string())?;
+        Ok(Person { name, groups })
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) use audit::{Audit, Directory, Durability};
 pub(crate) use metrics::{Http, Monitor};
 pub(crate) use own::{Base, significant};
 pub(crate) use ssh::{HostKeys, Ssh};
-pub(crate) use web::Web;
+pub(crate) use web::{Oidc as ViewOidc, Web};
 
 use super::error::{ConfigError, Fault};
 use super::raw::{Log, Raw};

@@ -48,7 +48,7 @@ pub(crate) use security::{Filter, Mode, Security};
 pub(crate) use ssh::Ssh;
 pub(crate) use sshproxy::{Route, SshProxy};
 pub(crate) use user::User;
-pub(crate) use web::{ViewRole, ViewRule, ViewSessions, Viewer, Web};
+pub(crate) use web::{ViewOidc, ViewRole, ViewRule, ViewSessions, Viewer, Web};
 
 use super::at::At;
 use schemars::JsonSchema;

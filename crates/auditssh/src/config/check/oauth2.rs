@@ -86,8 +86,8 @@ fn made_github(
         );
     }
     let scopes = scopes(&own.extra_scopes, report);
-    let page = made("github", page, report)?;
-    let api = made("github", &api, report)?;
+    let page = made("auth.keyboardInteractive.oauth2.github", page, report)?;
+    let api = made("auth.keyboardInteractive.oauth2.github", &api, report)?;
     let registration = Registration {
         enforce_scopes: own.enforce_scopes,
         enforce_username: own.enforce_username,
@@ -123,7 +123,7 @@ fn made_oidc(
         );
     }
     let scopes = scopes(&own.extra_scopes, report);
-    let webhook = made("oidc", webhook, report)?;
+    let webhook = made("auth.keyboardInteractive.oauth2.oidc", webhook, report)?;
     let registration = Registration {
         enforce_scopes: own.enforce_scopes,
         enforce_username: own.enforce_username,
@@ -135,7 +135,7 @@ fn made_oidc(
 }
 
 /// Over what is not encrypted anybody could answer in the provider's place.
-fn made(name: &str, webhook: &raw::Webhook, report: &mut Report) -> Option<Webhook> {
+pub(super) fn made(path: &str, webhook: &raw::Webhook, report: &mut Report) -> Option<Webhook> {
     let url = Url::parse(&webhook.url.value);
     if url.is_ok_and(|url| !url.is_encrypted() && !url.is_local()) {
         report.fault(
@@ -144,11 +144,10 @@ fn made(name: &str, webhook: &raw::Webhook, report: &mut Report) -> Option<Webho
         );
         return None;
     }
-    let path = format!("auth.keyboardInteractive.oauth2.{name}");
-    make(&path, webhook, report)
+    make(path, webhook, report)
 }
 
-fn scopes(list: &At<Vec<String>>, report: &mut Report) -> Vec<String> {
+pub(super) fn scopes(list: &At<Vec<String>>, report: &mut Report) -> Vec<String> {
     // RFC 6749, 3.3.
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
     let scope = |text: &String| !text.is_empty() && text.bytes().all(plain);

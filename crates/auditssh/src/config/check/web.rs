@@ -1,14 +1,18 @@
 //! `web`.
 
 use super::metrics::{Block, tls};
+use super::oauth2;
 use super::report::Report;
 use crate::config::bounds;
 use crate::config::raw::{self, ViewRole, ViewRule};
 use auditssh_monitor::Tls;
 use auditssh_web::{Lifetime, Pattern, Role, Rule, Url, User};
+use auditssh_webhook::oauth2::{CodeFlow, Registration};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Longest name of a viewer, in bytes.
 const NAME_BYTES: usize = 256;
@@ -25,6 +29,7 @@ pub(crate) struct Web {
     pub(crate) urls: Vec<Url>,
     pub(crate) proxies: Vec<IpAddr>,
     pub(crate) users: BTreeMap<String, User>,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) lifetime: Lifetime,
     /// Where accesses are written down, if not below the logs.
@@ -44,6 +49,7 @@ impl Default for Web {
             urls: Vec::new(),
             proxies: Vec::new(),
             users: BTreeMap::new(),
+            oidc: None,
             rules: Vec::new(),
             lifetime: Lifetime {
                 idle: sessions.idle.value.into(),
@@ -74,23 +80,18 @@ pub(super) fn check(raw: &raw::Raw, audited: bool, report: &mut Report) -> Web {
             "`listen`: nothing is recorded, so there is nothing to look at; remove `web.enable`",
         );
     }
-    if web.enable && web.users.is_empty() {
+    if web.enable && web.users.is_empty() && web.oidc.url.value.is_empty() {
         report.warn_of_file("no `web.users` are configured: nobody can look at recordings");
     }
-    if let Some(oidc) = &web.oidc {
-        report.fault(
-            oidc,
-            "`oidc` is not in this version: remove it, and let viewers log in with the passwords of \
-             `web.users`",
-        );
-    }
     let sessions = &web.sessions;
+    let urls = urls(web, report);
     Web {
+        oidc: oidc(web, &urls, report),
         enable: web.enable,
         listen,
         key: report.place(&web.listen, "web.listen"),
         tls,
-        urls: urls(web, report),
+        urls,
         proxies: proxies(web, report),
         users: users(web, report),
         rules: web.rules.iter().map(|one| rule(one, web, report)).collect(),
@@ -143,6 +144,86 @@ fn proxies(web: &raw::Web, report: &mut Report) -> Vec<IpAddr> {
         }
     }
     proxies
+}
+
+/// Where else viewers log in.
+#[derive(Clone, Debug)]
+pub(crate) struct Oidc {
+    pub(crate) flow: Arc<CodeFlow>,
+    /// The viewer's own address.
+    pub(crate) url: String,
+    pub(crate) admins: Vec<String>,
+    pub(crate) admin_groups: Vec<String>,
+    pub(crate) auditors: Vec<String>,
+    pub(crate) auditor_groups: Vec<String>,
+}
+
+fn oidc(web: &raw::Web, urls: &[Url], report: &mut Report) -> Option<Oidc> {
+    let raw = &web.oidc;
+    report.within(&raw.timeout, bounds::HTTP_TIMEOUT);
+    if raw.url.value.is_empty() {
+        return None;
+    }
+    let named = [
+        &raw.admins,
+        &raw.admin_groups,
+        &raw.auditors,
+        &raw.auditor_groups,
+    ];
+    for (missing, message) in [
+        (
+            urls.is_empty(),
+            "`url` needs `web.urls`: the provider sends browsers to the first of them",
+        ),
+        (
+            raw.client_id.value.is_empty(),
+            "`url` needs `clientId`: the provider gives it when the viewer is registered there",
+        ),
+        (
+            raw.username_field.value.is_empty(),
+            "`url` needs a `usernameField`: name a claim, such as sub or preferred_username",
+        ),
+        (
+            named.iter().all(|names| names.is_empty()),
+            "`url` is given, but nobody may look: name `admins`, `adminGroups`, `auditors` or \
+             `auditorGroups`",
+        ),
+    ] {
+        if missing {
+            report.fault(&raw.url, message);
+        }
+    }
+    let secret = raw.client_secret.as_ref();
+    let secret = secret.map_or("", |secret| secret.value.expose());
+    let registration = Registration {
+        client_id: raw.client_id.value.clone(),
+        client_secret: Zeroizing::new(secret.to_owned()),
+        extra_scopes: oauth2::scopes(&raw.extra_scopes, report),
+        enforce_scopes: false,
+        enforce_username: false,
+    };
+    let webhook = raw::Webhook {
+        url: raw.url.clone(),
+        timeout: raw.timeout.clone(),
+        cacert: raw.cacert.clone(),
+        within: raw.timeout.clone(),
+        ..raw::Webhook::default()
+    };
+    let provider = oauth2::made("web.oidc", &webhook, report)?;
+    let issuer = raw.url.value.clone();
+    let (name, groups) = (&raw.username_field, &raw.groups_field);
+    let (name, groups) = (name.value.clone(), groups.value.clone());
+    let scheme = |url: &Url| if url.secure { "https" } else { "http" };
+    Some(Oidc {
+        flow: Arc::new(CodeFlow::new(provider, issuer, name, groups, registration)),
+        url: urls
+            .first()
+            .map(|url| format!("{}://{}", scheme(url), url.host))?,
+        admins: raw.admins.clone(),
+        admin_groups: raw.admin_groups.clone(),
+        auditors: raw.auditors.clone(),
+        auditor_groups: raw.auditor_groups.clone(),
+    })
 }
 
 fn users(web: &raw::Web, report: &mut Report) -> BTreeMap<String, User> {

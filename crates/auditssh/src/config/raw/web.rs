@@ -3,7 +3,6 @@
 use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::duration::Span;
-use crate::config::ignored::Ignored;
 use crate::config::one_or_many::{Address, OneOrMany};
 use crate::config::secret::Secret;
 use schemars::JsonSchema;
@@ -54,9 +53,40 @@ pub(crate) struct Web {
     /// `auditssh decode --text` and `auditssh verify` read it. By default `access` below
     /// `audit.file.directory`.
     pub(crate) access_log: Option<At<String>>,
-    /// Not in this version: viewers log in with the passwords of `web.users`.
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub(crate) oidc: Option<At<Ignored>>,
+    /// Logins at a provider of OpenID Connect (the authorization code flow), beside `web.users`.
+    pub(crate) oidc: ViewOidc,
+}
+
+/// Logins at a provider of OpenID Connect.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct ViewOidc {
+    /// Its issuer: below it lies `/.well-known/openid-configuration`. With it `web.urls` must have the
+    /// address of the viewer; the provider is to allow that with `/oidc/callback` as the redirect URI.
+    pub(crate) url: At<String>,
+    /// The identifier that the provider has given the viewer.
+    pub(crate) client_id: At<String>,
+    /// The secret that belongs to it; may be left out if the provider asks for none.
+    pub(crate) client_secret: Option<At<Secret>>,
+    /// The claim that is the name of the viewer. It must be one that users cannot choose.
+    pub(crate) username_field: At<String>,
+    /// The claim that has their groups, of which `web.rules` and the keys below speak.
+    pub(crate) groups_field: At<String>,
+    /// Scopes that are asked for beside `openid`.
+    pub(crate) extra_scopes: At<Vec<String>>,
+    /// Names of those who are admins.
+    pub(crate) admins: Vec<String>,
+    /// Groups whose members are admins.
+    pub(crate) admin_groups: Vec<String>,
+    /// Names of those who are auditors. Who is named nowhere is refused.
+    pub(crate) auditors: Vec<String>,
+    /// Groups whose members are auditors.
+    pub(crate) auditor_groups: Vec<String>,
+    /// How long one request may take.
+    #[schemars(transform = bounds::HTTP_TIMEOUT.told())]
+    pub(crate) timeout: At<Span>,
+    /// See `auth.password.webhook`.
+    pub(crate) cacert: At<String>,
 }
 
 /// Someone who may look at recordings.
@@ -129,7 +159,27 @@ impl Default for Web {
             rules: Vec::new(),
             sessions: ViewSessions::default(),
             access_log: None,
-            oidc: None,
+            oidc: ViewOidc::default(),
+        }
+    }
+}
+
+impl Default for ViewOidc {
+    fn default() -> Self {
+        let text = |text: &str| At::unplaced(text.to_owned());
+        Self {
+            url: text(""),
+            client_id: text(""),
+            client_secret: None,
+            username_field: text("sub"),
+            groups_field: text("groups"),
+            extra_scopes: At::default(),
+            admins: Vec::new(),
+            admin_groups: Vec::new(),
+            auditors: Vec::new(),
+            auditor_groups: Vec::new(),
+            timeout: At::unplaced(Span::from_secs(10)),
+            cacert: text(""),
         }
     }
 }
