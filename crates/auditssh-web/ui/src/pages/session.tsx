@@ -112,7 +112,7 @@ function Session(props: {
           {track ? (
             <>
               <Tracks connection={connection} tracks={tracks} current={track} />
-              <Player key={`${track.channel} ${track.program}`} recording={recording} track={track} />
+              <Player key={`${track.channel} ${track.program}`} recording={recording} track={track} shows={wanted?.shows ?? false} />
             </>
           ) : (
             <Nothing>No program ran on this connection, so there is nothing to play.</Nothing>

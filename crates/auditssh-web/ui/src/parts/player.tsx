@@ -16,7 +16,7 @@ const SPEEDS = [0.5, 1, 2, 4, 8, 16, 32];
 type ScreenKind = FunctionComponent<{ tape: Tape; wide: boolean; loaded: boolean }>;
 
 /** A recording with what moves in it. */
-export function Player({ recording, track }: { recording: Recording; track: Track }) {
+export function Player({ recording, track, shows }: { recording: Recording; track: Track; shows: boolean }) {
   const { tape, state, bytes, error } = recording;
   const whole = useRef<HTMLDivElement>(null);
   const [wide, setWide] = useState(false);
@@ -68,8 +68,8 @@ export function Player({ recording, track }: { recording: Recording; track: Trac
   });
   return (
     <section class="player" aria-label="Player" ref={whole}>
-      <div class="stage" onClick={(event) => !wide && isClick(event) && tape.toggle()}>
-        {Screen ? <Screen tape={tape} wide={wide} loaded={loaded} /> : <div class="screen" />}
+      <div class={`stage ${shows ? "" : "silent"}`} onClick={(event) => !wide && isClick(event) && tape.toggle()}>
+        {!shows ? null : Screen ? <Screen tape={tape} wide={wide} loaded={loaded} /> : <div class="screen" />}
         {state === "loading" && <p class="over">Reading the recording… {bytes > 0 ? size(bytes) : ""}</p>}
         {state === "lost" && <p class="over">The connection to the server is lost. Trying again…</p>}
         {state === "ready" && tape.events.length === 0 && <p class="over">There is nothing that a terminal would show.</p>}
