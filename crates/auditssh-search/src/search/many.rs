@@ -24,6 +24,9 @@ pub(super) fn search(
     to: &mut dyn FnMut(Found<'_>) -> ControlFlow<()>,
 ) -> Outcome {
     let threads = options.threads.clamp(1, 64).min(logs.len().max(1));
+    if threads == 1 {
+        return one_by_one(place, logs, query, options, to);
+    }
     let line = Line {
         ahead: threads.saturating_mul(AHEAD),
         ..Line::default()
@@ -61,6 +64,35 @@ pub(super) fn search(
         drop(receiver);
     });
     outcome.complete &= !options.is_over();
+    outcome
+}
+
+/// The same without further threads, each of which would have memory of its own.
+fn one_by_one(
+    place: &dyn Place,
+    logs: &[Listed],
+    query: &Query,
+    options: &Options,
+    to: &mut dyn FnMut(Found<'_>) -> ControlFlow<()>,
+) -> Outcome {
+    let mut outcome = Outcome {
+        complete: true,
+        ..Outcome::default()
+    };
+    for log in logs {
+        let is_over = options.is_over()
+            || hand_on(
+                log,
+                log::search(place, log, query, options),
+                &mut outcome,
+                to,
+            )
+            .is_break();
+        if is_over {
+            outcome.complete = false;
+            break;
+        }
+    }
     outcome
 }
 

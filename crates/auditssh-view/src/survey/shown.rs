@@ -237,16 +237,15 @@ fn compare(mut before: Vec<Seen>, mut found: Vec<String>, time: u64) -> (Vec<See
     }
     for text in found.into_iter().skip(head) {
         // Of equal lines the one that is there longest.
-        match known.get_mut(&text).and_then(Vec::pop) {
-            Some(line) => now.push(line),
-            None => {
-                arrived.push(now.len());
-                now.push(Seen {
-                    text,
-                    since: time,
-                    shrunk: false,
-                });
-            }
+        if let Some(line) = known.get_mut(&text).and_then(Vec::pop) {
+            now.push(line);
+        } else {
+            arrived.push(now.len());
+            now.push(Seen {
+                text,
+                since: time,
+                shrunk: false,
+            });
         }
     }
     now.extend(last);
@@ -353,14 +352,16 @@ impl Observer for Watch<'_, '_> {
         let Operation::Function(function) = operation else {
             return;
         };
-        match function {
-            Function::Ris | Function::Ed(EdScope::Below | EdScope::Above | EdScope::All) => {
-                self.rows.look(context.terminal(), self.tell);
-            }
-            Function::Decset(_) | Function::Decrst(_) => {
-                self.rows.look(context.terminal(), self.tell);
-            }
-            _ => {}
+        // What is cleared, and what is behind another screen from now on.
+        let goes = matches!(
+            function,
+            Function::Ris
+                | Function::Ed(EdScope::Below | EdScope::Above | EdScope::All)
+                | Function::Decset(_)
+                | Function::Decrst(_)
+        );
+        if goes {
+            self.rows.look(context.terminal(), self.tell);
         }
     }
 

@@ -310,7 +310,7 @@ proptest! {
         size in 1usize..50,
         pause in 0i64..30,
     ) {
-        let output: String = texts.iter().map(|text| format!("{text}\r\n")).collect();
+        let output: String = texts.iter().flat_map(|text| [text.as_str(), "\r\n"]).collect();
         let steps: Vec<String> = output.chars().collect::<Vec<_>>()
             .chunks(size).map(|chunk| chunk.iter().collect()).collect();
         let steps: Vec<(i64, char, &str)> = steps.iter().zip(0_i64..)

@@ -86,12 +86,10 @@ impl Typed {
         }
         let (is_of_it, next) = match (self.escape, key) {
             (_, '\x1b') => (true, Escape::Begun),
-            (Escape::None, _) => (false, Escape::None),
-            (Escape::Begun, '[') => (true, Escape::Sequence),
+            (Escape::Begun, '[') | (Escape::Sequence, '\x20'..='\x3f') => (true, Escape::Sequence),
             (Escape::Begun, 'O') => (true, Escape::Single),
             // The escape key, and then another.
-            (Escape::Begun, _) => (false, Escape::None),
-            (Escape::Sequence, '\x20'..='\x3f') => (true, Escape::Sequence),
+            (Escape::None | Escape::Begun, _) => (false, Escape::None),
             (Escape::Sequence | Escape::Single, _) => (!key.is_control(), Escape::None),
         };
         self.escape = next;

@@ -92,18 +92,21 @@ fn index(place: &dyn Place, force: bool) -> anyhow::Result<Count> {
     let logs = place.list().with_context(|| whole)?;
     let bar = progress::bar(logs.iter().map(|log| log.size).sum());
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Count::default()));
+    let work = || {
+        while let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let count = one(place, log, force, &bar);
+            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            total.add(&count);
+            bar.inc(log.size);
+        }
+    };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        for _ in 0..threads.min(THREADS).min(logs.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let count = one(place, log, force, &bar);
-                    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                    total.add(&count);
-                    bar.inc(log.size);
-                }
-            });
+        // This one works as well.
+        for _ in 1..threads.min(THREADS).min(logs.len()) {
+            scope.spawn(work);
         }
+        work();
     });
     bar.finish_and_clear();
     Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
