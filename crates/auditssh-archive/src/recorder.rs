@@ -122,21 +122,46 @@ impl Recorder {
     /// Appends the disconnect, seals the logs and resolves when they are closed. Later appends are
     /// errors. [`RecordError::Deferred`] says that a log is complete but waits for room.
     pub async fn finish(&self) -> Result<(), RecordError> {
-        let disconnect = self.append(Event::Disconnect).await;
+        let begun: Vec<_> = (self.outputs.iter())
+            .map(|held| held.append(Event::Disconnect.into()))
+            .collect();
         let mut result = Ok(());
-        match disconnect {
-            Ok(()) | Err(RecordError::Ended) => {
-                for held in &*self.outputs {
-                    result = result.and(held.log().progress.closed().await);
-                }
-            }
-            Err(error) => result = Err(error),
+        for (held, begun) in self.outputs.iter().zip(begun) {
+            result = result.and(held.finish(begun).await);
         }
         result
     }
 }
 
 impl Held {
+    /// Waits until the log is closed whose end was appended.
+    async fn finish(
+        &self,
+        begun: Result<Option<(Arc<Log>, u64)>, RecordError>,
+    ) -> Result<(), RecordError> {
+        match begun {
+            Ok(Some((log, ticket))) => {
+                let end = Commit(State::One(Wait(Instant::now(), Arc::clone(&log), ticket)));
+                // One that goes on unrecorded is not waited for when it waits for room itself.
+                let ended = if log.shared.goes_on() {
+                    tokio::select! {
+                        closed = log.progress.closed() => return closed,
+                        ended = end => ended,
+                    }
+                } else {
+                    end.await
+                };
+                match ended {
+                    Ok(()) | Err(RecordError::Ended) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(None) | Err(RecordError::Ended) => {}
+            Err(error) => return Err(error),
+        }
+        self.log().progress.closed().await
+    }
+
     fn log(&self) -> Arc<Log> {
         Arc::clone(&lock(&self.0))
     }
