@@ -108,27 +108,31 @@ impl Recorder {
     /// Appends the disconnect, seals the logs and resolves when they are closed. Later appends are
     /// errors. [`RecordError::Deferred`] says that a log is complete but waits for room.
     pub async fn finish(&self) -> Result<(), RecordError> {
-        let disconnect = self.append(Event::Disconnect).await;
+        let outputs = &*self.outputs;
+        let begun = outputs.look(Event::Disconnect.into(), |entry, told| {
+            let held = outputs.held.iter();
+            held.map(|held| held.record(entry.clone(), told))
+                .collect::<Vec<_>>()
+        });
         let mut result = Ok(());
-        match disconnect {
-            Ok(()) | Err(RecordError::Ended) => {
-                for held in &self.outputs.held {
-                    result = result.and(held.log().progress.closed().await);
-                }
-            }
-            Err(error) => result = Err(error),
+        for (held, begun) in outputs.held.iter().zip(begun) {
+            result = result.and(held.finish(begun).await);
         }
         result
     }
 }
 
 impl Outputs {
-    /// Has the tap look at an event, and appends it.
-    fn append(&self, since: Instant, entry: Entry) -> Commit {
+    /// Has the tap look at an event, and then has it recorded, behind what was told of it.
+    fn look<T>(&self, entry: Entry, record: impl FnOnce(Entry, &[Entry]) -> T) -> T {
         match &self.tapped {
-            None => self.record(since, entry, &[]),
-            Some(tapped) => tapped.look(entry, |entry, told| self.record(since, entry, told)),
+            None => record(entry, &[]),
+            Some(tapped) => tapped.look(entry, record),
         }
+    }
+
+    fn append(&self, since: Instant, entry: Entry) -> Commit {
+        self.look(entry, |entry, told| self.record(since, entry, told))
     }
 
     /// Gives an event its place in each log, behind what a tap tells of it.
@@ -164,6 +168,34 @@ impl Outputs {
 }
 
 impl Held {
+    /// Waits until the log is closed whose end was appended.
+    async fn finish(
+        &self,
+        begun: Result<Option<(Arc<Log>, u64)>, RecordError>,
+    ) -> Result<(), RecordError> {
+        match begun {
+            Ok(Some((log, ticket))) => {
+                let end = Commit(State::One(Wait(Instant::now(), Arc::clone(&log), ticket)));
+                // One that goes on unrecorded is not waited for when it waits for room itself.
+                let ended = if log.shared.goes_on() {
+                    tokio::select! {
+                        closed = log.progress.closed() => return closed,
+                        ended = end => ended,
+                    }
+                } else {
+                    end.await
+                };
+                match ended {
+                    Ok(()) | Err(RecordError::Ended) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(None) | Err(RecordError::Ended) => {}
+            Err(error) => return Err(error),
+        }
+        self.log().progress.closed().await
+    }
+
     fn log(&self) -> Arc<Log> {
         Arc::clone(&lock(&self.0))
     }

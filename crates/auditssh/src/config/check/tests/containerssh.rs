@@ -97,10 +97,7 @@ const KEYS: &[(&str, &str)] = &[
         HONOURED,
     ),
     ("audit: {format: audit, type: file}", HONOURED),
-    (
-        "audit: {format: asciinema, storage: file}",
-        "use audit and convert later",
-    ),
+    ("audit: {format: asciinema, storage: file}", HONOURED),
     (
         "audit: {intercept: {stdin: true, stdout: true, stderr: true, passwords: true, forwarding: true}}",
         HONOURED,
