@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from harness.certificates import Authority
-from harness.docker import LARGE, NO_SHELL, Docker
+from harness.docker import LARGE, NO_SHELL, SMALL, Docker
 from harness.log import (
     CHANNEL_FAILED,
     DISCONNECT,
@@ -336,6 +336,30 @@ def test_a_signal_reaches_the_group_of_a_program(engine, make_docker):
     said, status = asyncio.run(run())
     assert (sorted(said.split()), status) == (["child", "shell"], 7)
     assert server.log().only(SIGNAL)["signal"] == "USR1"
+
+
+@pytest.mark.parametrize("image", [SMALL, LARGE])
+def test_a_signal_arrives_once(dockerd, make_docker, image):
+    """Whatever shell sends it: busybox's and others do not take a group in the same form."""
+    server = make_docker(dockerd, {"container": {"image": image}}).start()
+    count = 20
+
+    async def run():
+        async with connect(server) as connection:
+            # It never waits, so that two signals in a row are two for it.
+            script = "trap 'echo got' USR1; trap 'exit 7' TERM; echo ready; while :; do :; done"
+            process = await connection.create_process(script)
+            assert await process.stdout.readline() == "ready\n"
+            for _ in range(count):
+                process.send_signal("USR1")
+                assert await process.stdout.readline() == "got\n"
+            process.send_signal("TERM")
+            return await process.wait()
+
+    done = asyncio.run(run())
+    # What was read is not in it: nothing is left.
+    assert (done.stdout, done.exit_status) == ("", 7)
+    assert server.log().io(STDOUT) == b"ready\n" + b"got\n" * count
 
 
 def test_a_signal_that_can_not_be_sent_is_refused(dockerd, make_docker):
