@@ -3,7 +3,7 @@
 use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::duration::Span;
-use crate::config::pod_spec::PodSpec;
+use crate::config::passed::PodSpec;
 use crate::config::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
