@@ -15,6 +15,7 @@ import asyncssh
 import pytest
 
 from harness import keys, program
+from harness.http import metrics
 from harness.log import (
     CHANNEL_FAILED,
     CLOSE,
@@ -30,6 +31,7 @@ from harness.master import shared
 from harness.server import free_port
 from harness.upstream import OpenSsh
 from harness.wait import until
+from test_monitoring import watched
 
 NEUTRAL = b"no session can be had here; ask the server's administrator"
 MIB = 1024 * 1024
@@ -395,6 +397,17 @@ def test_a_further_connection_ends_when_it_is_not_used(make_proxy, make_fake):
 
 
 # Where it can't be had.
+
+
+def test_connections_to_hosts_are_counted(make_proxy, make_fake):
+    fake = make_fake()
+    server = watched(make_proxy(fake)).start()
+    assert server.run("hello").returncode == 0
+    fake.accepts = False
+    assert server.run("hello").returncode == 255
+    numbers = metrics(server.metrics)
+    assert numbers("containerssh_backend_requests_total", backend="sshproxy") == 2
+    assert numbers("containerssh_backend_errors_total", backend="sshproxy") == 1
 
 
 def test_nothing_listens(make_proxy, make_fake):

@@ -36,6 +36,7 @@ pub(crate) use registry::{Kind, Registered};
 
 use super::{Backend, Bind, Connection, Identity, Listener, Pipe, Refused, Session};
 use crate::auth::Restrictions;
+use crate::counters::RequestCounters;
 use crate::mark::Mark;
 use crate::russh::{ClientConfig, Failure, Upstream, UpstreamChannel};
 use crate::wire::{Line, UNLIMITED};
@@ -74,6 +75,7 @@ pub enum SshProxyError {
 /// What all connections share.
 struct Shared {
     settings: Settings,
+    counters: Arc<RequestCounters>,
     tasks: TaskTracker,
     /// Every connection is cut.
     kill: CancellationToken,
@@ -82,11 +84,12 @@ struct Shared {
 impl SshProxy {
     /// Looks whether the files that the settings name can be used; they are read again for each
     /// connection. Blocks.
-    pub fn new(settings: Settings) -> Result<Self, SshProxyError> {
+    pub fn new(settings: Settings, counters: Arc<RequestCounters>) -> Result<Self, SshProxyError> {
         settings.load()?;
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
+                counters,
                 tasks: TaskTracker::new(),
                 kill: CancellationToken::new(),
             }),
@@ -117,11 +120,12 @@ impl Shared {
     async fn connect(&self, identity: &Identity, room: &Arc<Room>) -> Result<Leg, Refused> {
         let limit = self.settings.timeout;
         let connected = timeout(limit, self.log_in(identity, room)).await;
-        connected.unwrap_or_else(|_| {
+        let connected = connected.unwrap_or_else(|_| {
             Err(Refused::new(format!(
                 "not connected and logged in within {limit:?} (sshproxy.timeout)"
             )))
-        })
+        });
+        self.counters.count(connected, |_| true)
     }
 
     async fn log_in(&self, identity: &Identity, room: &Arc<Room>) -> Result<Leg, Refused> {

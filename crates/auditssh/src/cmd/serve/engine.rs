@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
 use auditssh_gateway::backend::container::Itself;
 use auditssh_gateway::{self as gateway, HostKey, Server};
+use auditssh_monitor::Counts;
 use auditssh_s3::{Inbox, Uploader};
 use std::io::{self, Write};
 use std::path::Path;
@@ -48,6 +49,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let audit = config.audit.as_ref();
     let itself = Itself::new(audit.map(|audit| audit.directory.path.clone()));
+    let counted = Arc::clone(itself.counters());
     let make = move |mut backend| {
         if let Backend::Local(local) = &mut backend {
             local.open_files = open_files;
@@ -95,7 +97,11 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             (Arc::new(uploader), settings.shutdown)
         });
         let uploads = uploader.as_ref().map(|(uploader, _)| Arc::clone(uploader));
-        let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
+        let counts = Counts {
+            gateway: server.counters(),
+            backends: counted,
+        };
+        let monitoring = Monitoring::start(config.monitor, counts, &archive, uploads)?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
