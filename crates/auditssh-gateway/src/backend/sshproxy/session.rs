@@ -52,7 +52,16 @@ impl ProxySession {
     }
 
     async fn offer(&self, name: &str, value: &str) -> Result<(), Refused> {
-        if !self.channel.env(name, value).await? {
+        if self.channel.env(name, value).await? {
+            return Ok(());
+        }
+        if name == ORIGINAL_COMMAND {
+            // Commands that are forced decide by it, and would without it.
+            tracing::warn!(
+                "the server behind the gateway does not take {ORIGINAL_COMMAND}: the command that is \
+                 forced runs without it (AcceptEnv {ORIGINAL_COMMAND} of its sshd_config)"
+            );
+        } else {
             tracing::debug!(
                 name,
                 "the server behind the gateway does not take a variable"
