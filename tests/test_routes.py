@@ -35,7 +35,7 @@ def hosts(make_fake, make_server, tmp_path):
             "username": "gateway",
             "routes": {
                 "one": {"server": "127.0.0.1", "port": one.port, "usernamePassThrough": True},
-                "local*st": {"port": two.port, "users": ["alice"]},
+                "local*st": {"server": "localhost", "port": two.port, "users": ["alice"]},
                 "127.0.0.*": {"port": one.port, "users": ["bob"]},
             },
         } | settings
