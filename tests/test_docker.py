@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from harness.certificates import Authority
-from harness.docker import LARGE, NO_SHELL, Docker
+from harness.docker import LARGE, NO_SHELL, SMALL, Docker
+from harness.http import metrics
 from harness.log import (
     CHANNEL_FAILED,
     DISCONNECT,
@@ -28,6 +29,7 @@ from harness.terminal import Terminal
 from harness.wait import until
 from harness.webhook import Webhook, says
 from test_conformance import connect
+from test_monitoring import watched
 from test_sshproxy import refused
 
 MODES = ("connection", "session")
@@ -338,6 +340,30 @@ def test_a_signal_reaches_the_group_of_a_program(engine, make_docker):
     assert server.log().only(SIGNAL)["signal"] == "USR1"
 
 
+@pytest.mark.parametrize("image", [SMALL, LARGE])
+def test_a_signal_arrives_once(dockerd, make_docker, image):
+    """Whatever shell sends it: busybox's and others do not take a group in the same form."""
+    server = make_docker(dockerd, {"container": {"image": image}}).start()
+    count = 20
+
+    async def run():
+        async with connect(server) as connection:
+            # It never waits, so that two signals in a row are two for it.
+            script = "trap 'echo got' USR1; trap 'exit 7' TERM; echo ready; while :; do :; done"
+            process = await connection.create_process(script)
+            assert await process.stdout.readline() == "ready\n"
+            for _ in range(count):
+                process.send_signal("USR1")
+                assert await process.stdout.readline() == "got\n"
+            process.send_signal("TERM")
+            return await process.wait()
+
+    done = asyncio.run(run())
+    # What was read is not in it: nothing is left.
+    assert (done.stdout, done.exit_status) == ("", 7)
+    assert server.log().io(STDOUT) == b"ready\n" + b"got\n" * count
+
+
 def test_a_signal_that_can_not_be_sent_is_refused(dockerd, make_docker):
     server = make_docker(dockerd, {"disableAgent": True}).start()
 
@@ -408,6 +434,40 @@ def test_an_agent_is_used_where_one_is_configured(dockerd, make_docker, make_ter
     person.types("stty size; exit 2\r")
     person.sees("31 91\r\n")
     assert person.end() == 2
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_containers_are_counted(engine, make_docker, mode):
+    server = watched(make_docker(engine, {"mode": mode})).start()
+    assert server.run("exit 3").returncode == 3
+    counted(server, created=1, failed=0, removed=1, left=0)
+    numbers = metrics(server.metrics)
+    assert numbers("containerssh_backend_requests_total", backend="docker") >= 5
+    assert numbers("containerssh_backend_errors_total", backend="docker") == 0
+    assert numbers("auditssh_container_start_seconds_count", backend="docker") == 1
+    assert 0 < numbers("auditssh_container_start_seconds_sum", backend="docker") < 60
+    assert numbers("containerssh_backend_requests_total", backend="kubernetes") == 0
+
+
+def test_containers_that_do_not_start_are_counted(dockerd, make_docker):
+    server = watched(make_docker(dockerd, {"idleCommand": ["/no/such/program"]})).start()
+    assert server.run("true").returncode == 255
+    counted(server, created=1, failed=1, removed=1, left=0)
+    numbers = metrics(server.metrics)
+    assert numbers("containerssh_backend_errors_total", backend="docker") == 1
+    assert numbers("auditssh_container_start_seconds_count", backend="docker") == 0
+
+
+def counted(server, **expected: int) -> None:
+    def agree() -> bool:
+        numbers = metrics(server.metrics)
+        found = {name: numbers(f"auditssh_containers_{name}_total", backend="docker") for name in expected}
+        return found == expected
+
+    until(agree, 30, f"the counts are {expected}")
 
 
 # Memory.

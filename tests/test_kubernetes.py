@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from harness import program
+from harness.http import metrics
 from harness.kubernetes import NAMESPACE, TOKEN, V4, V5, failure
 from harness.log import CHANNEL_FAILED, EXEC, EXIT, HANDSHAKE_FAILED, HANDSHAKE_OK, REQUEST_FAILED
 from harness.master import shared
 from harness.terminal import Terminal
 from harness.wait import until
 from harness.webhook import Webhook, says
+from test_monitoring import watched
 
 NEUTRAL = b"no session can be had here; ask the server's administrator"
 
@@ -110,6 +112,21 @@ def test_a_persistent_pod_that_is_missing_is_created(make_pods, cluster):
     assert server.run("echo $HOSTNAME").stdout == b"made\n"
     assert server.run("echo $HOSTNAME").stdout == b"made\n"
     assert "auditssh_instance" not in cluster.only.labels and len(cluster.history) == 1
+
+
+def test_pods_are_counted(make_pods, cluster):
+    server = watched(make_pods(cluster)).start()
+
+    def number(name: str) -> float:
+        return metrics(server.metrics)(name, backend="kubernetes")
+
+    assert server.run("exit 3").returncode == 3
+    until(lambda: number("auditssh_containers_removed_total") == 1, what="the pod is removed")
+    assert number("auditssh_containers_created_total") == 1
+    assert number("auditssh_containers_failed_total") == 0
+    assert number("auditssh_container_start_seconds_count") == 1
+    assert number("containerssh_backend_requests_total") >= 4
+    assert number("containerssh_backend_errors_total") == 0
 
 
 def test_a_program_ends_with_its_channel(server, cluster):

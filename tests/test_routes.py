@@ -35,7 +35,7 @@ def hosts(make_fake, make_server, tmp_path):
             "username": "gateway",
             "routes": {
                 "one": {"server": "127.0.0.1", "port": one.port, "usernamePassThrough": True},
-                "local*st": {"port": two.port, "users": ["alice"]},
+                "local*st": {"server": "localhost", "port": two.port, "users": ["alice"]},
                 "127.0.0.*": {"port": one.port, "users": ["bob"]},
             },
         } | settings
@@ -99,6 +99,8 @@ def test_names_are_not_divided_unless_that_is_asked_for(hosts):
     "settings, expected",
     [
         ({"routes": {"*": {}}}, "`*` would lead to every host"),
+        ({"routes": {"*m": {}}}, "others can have names that end like `*m`"),
+        ({"routes": {"*example.com": {}}}, "others can have names that end like `*example.com`"),
         ({"routes": {"*.*": {}}}, "`*.*` would lead to every host"),
         ({"routes": {"a/b": {}}}, "`a/b` is not a name or a pattern"),
         ({"routes": {"db": {"server": "x:22"}}, "username": ""}, "`db` has no `username`"),

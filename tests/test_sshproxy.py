@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import asyncssh
 import pytest
 
 from harness import keys, program
+from harness.http import metrics
 from harness.log import (
     CHANNEL_FAILED,
     CLOSE,
@@ -29,6 +31,7 @@ from harness.master import shared
 from harness.server import free_port
 from harness.upstream import OpenSsh
 from harness.wait import until
+from test_monitoring import watched
 
 NEUTRAL = b"no session can be had here; ask the server's administrator"
 MIB = 1024 * 1024
@@ -280,7 +283,131 @@ def test_the_connection_ends_with_the_client(make_proxy, make_fake):
     assert len(fake.connections) == 1
 
 
+# What is not taken.
+
+
+def stalled(server, upstream, master, count: int) -> subprocess.Popen:
+    """A command of which nobody takes the output, once it waits for that."""
+    progress = upstream.home / "progress"
+    mebibytes = count // MIB
+    script = f"for i in $(seq {mebibytes}); do head -c 1048576 /dev/zero; echo $i >> {progress}; done"
+    process = master.start(script, stdout=subprocess.PIPE)
+    sizes = [0]
+
+    def halts() -> bool:
+        time.sleep(1)
+        sizes.append(progress.stat().st_size if progress.exists() else 0)
+        return 0 < sizes[-2] == sizes[-1]
+
+    until(halts, 60, "the command waits")
+    assert progress.read_text().count("\n") < mebibytes
+    return process
+
+
+def logins(upstream) -> int:
+    return upstream.said().count("Accepted publickey")
+
+
+@pytest.mark.parametrize("size", [128, pytest.param(1024, marks=pytest.mark.nightly)])
+def test_a_session_that_is_not_taken_holds_up_no_other(make_proxy, openssh, size):
+    """Neither bytes nor the answers to what others ask for; nothing of it is lost, and little is held."""
+    server = make_proxy(openssh).start()
+    before = server.memory()
+    with shared(server) as master:
+        one = stalled(server, openssh, master, size * MIB)
+        for _ in range(5):
+            assert master.run("echo beside it").stdout == b"beside it\n"
+        terminal = subprocess.Popen([*master.line(), "-tt", "tty"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert b"/dev/" in terminal.communicate(timeout=30)[0]
+        beside = master.start(f"head -c {size * MIB} /dev/zero", stdout=subprocess.PIPE)
+        assert drained(beside, server, before) == size * MIB
+        assert drained(one, server, before) == size * MIB
+        master.end()
+    # Connections are used again.
+    assert logins(openssh) == 2
+
+
+def drained(process, server, before: int) -> int:
+    """How much there is to read of it, while the server holds little."""
+    got = 0
+    while piece := process.stdout.read(MIB):
+        got += len(piece)
+        assert server.memory() - before < 64 * MIB
+    assert process.wait(30) == 0
+    return got
+
+
+def test_channels_share_what_connections_there_may_be(make_proxy, openssh):
+    server = make_proxy(openssh, {"connections": 1}).start()
+    with shared(server) as master:
+        one = stalled(server, openssh, master, 64 * MIB)
+        other = master.start("echo after it", stdout=subprocess.PIPE)
+        assert len(one.stdout.read()) == 64 * MIB
+        assert other.communicate(timeout=60)[0] == b"after it\n"
+        master.end()
+    assert logins(openssh) == 1
+
+
+def test_channels_share_a_connection_if_there_is_no_further_one(make_proxy, make_fake):
+    """Of a host that takes a password once, for example."""
+
+    async def stays(process):
+        process.stdout.write(b"here\n")
+        await process.stdin.read()
+        process.exit(0)
+
+    def once(_):
+        fake.accepts = len(fake.connections) == 1
+
+    fake = make_fake(process=stays, made=once)
+    server = make_proxy(fake).start()
+    with shared(server) as master:
+        running = [master.start("x", stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
+        for one in running:
+            assert one.stdout.readline() == b"here\n"
+        for one in running:
+            one.communicate(timeout=30)
+            assert one.returncode == 0
+        master.end()
+    assert "no further connection behind the gateway" in server.said()
+    # One was tried, and not again for each channel.
+    assert len(fake.connections) == 2
+
+
+@pytest.mark.nightly
+def test_a_further_connection_ends_when_it_is_not_used(make_proxy, make_fake):
+    async def stays(process):
+        process.stdout.write(b"here\n")
+        await process.stdin.read()
+        process.exit(0)
+
+    fake = make_fake(process=stays)
+    server = make_proxy(fake).start()
+    with shared(server) as master:
+        running = [master.start("x", stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
+        for one in running:
+            assert one.stdout.readline() == b"here\n"
+        running[0].communicate(timeout=30)
+        running[2].communicate(timeout=30)
+        until(lambda: len(fake.lost) == 1, 120, "one that is not used ends")
+        running[1].communicate(timeout=30)
+        assert master.run("x").stdout == b"here\n"
+        master.end()
+    until(lambda: len(fake.lost) == 3, what="all end")
+
+
 # Where it can't be had.
+
+
+def test_connections_to_hosts_are_counted(make_proxy, make_fake):
+    fake = make_fake()
+    server = watched(make_proxy(fake)).start()
+    assert server.run("hello").returncode == 0
+    fake.accepts = False
+    assert server.run("hello").returncode == 255
+    numbers = metrics(server.metrics)
+    assert numbers("containerssh_backend_requests_total", backend="sshproxy") == 2
+    assert numbers("containerssh_backend_errors_total", backend="sshproxy") == 1
 
 
 def test_nothing_listens(make_proxy, make_fake):
@@ -511,6 +638,7 @@ def test_a_server_that_is_none(make_proxy, make_fake, first, then, reason):
         ({"password": ""}, "`sshproxy.password` is empty"),
         ({"forwardAgents": True}, "unknown key `sshproxy.forwardAgents`"),
         ({"certificateLifetime": "1s"}, "1s is out of bounds"),
+        ({"connections": 0}, "0 is out of bounds"),
         ({"agent": ""}, "`sshproxy.agent` is empty"),
         ({"port": 0}, "`sshproxy.port`: 0 is out of bounds"),
     ],

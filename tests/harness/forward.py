@@ -39,6 +39,9 @@ class Service:
             pass
 
     def close(self) -> None:
+        # Else the thread goes on waiting, and may take connections of whatever gets this number next.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.accepting.join(30)
         self.socket.close()
         for connection in self.taken:
             connection.close()

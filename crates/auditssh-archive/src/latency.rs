@@ -15,8 +15,8 @@ pub struct Latency {
 
 impl Latency {
     /// Upper bounds of the classes, in nanoseconds, each included: from what memory takes to what a
-    /// disk takes that is about to fail.
-    pub const BOUNDS: [u64; 16] = [
+    /// disk takes that is about to fail, and a pod to start.
+    pub const BOUNDS: [u64; 18] = [
         50 * MICROSECOND,
         100 * MICROSECOND,
         250 * MICROSECOND,
@@ -33,9 +33,12 @@ impl Latency {
         1_000 * MILLISECOND,
         2_500 * MILLISECOND,
         10_000 * MILLISECOND,
+        30_000 * MILLISECOND,
+        60_000 * MILLISECOND,
     ];
 
-    pub(crate) fn observe(&self, time: Duration) {
+    /// Counts one.
+    pub fn observe(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let class = Self::BOUNDS.partition_point(|bound| *bound < nanoseconds);
         if let Some(counter) = self.classes.get(class) {
@@ -64,13 +67,13 @@ mod tests {
     #[test]
     fn each_duration_is_in_the_first_class_that_holds_it() {
         let latency = Latency::default();
-        let times = [0, 50_000, 50_001, 1_000_000, 10_000_000_000, 10_000_000_001];
+        let times = [0, 50_000, 50_001, 1_000_000, 60_000_000_000, 60_000_000_001];
         for nanoseconds in times {
             latency.observe(Duration::from_nanos(nanoseconds));
         }
         let classes = latency.classes();
         assert_eq!((classes[0], classes[1], classes[4]), (2, 1, 1));
-        assert_eq!((classes[15], classes[16]), (1, 1));
+        assert_eq!((classes[17], classes[18]), (1, 1));
         assert_eq!(classes.iter().sum::<u64>(), 6);
         assert_eq!(latency.sum(), Duration::from_nanos(times.iter().sum()));
         assert!(Latency::BOUNDS.is_sorted());

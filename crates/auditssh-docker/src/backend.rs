@@ -6,6 +6,7 @@ use crate::session::DockerSession;
 use crate::settings::{Mode, Settings};
 use crate::{image, leftover};
 use async_trait::async_trait;
+use auditssh_gateway::PlaceCounters;
 use auditssh_gateway::backend::container::{Instance, Itself};
 use auditssh_gateway::backend::{Backend, Connection, Identity, Refused, Session};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Docker {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) engine: Engine,
+    pub(crate) counters: Arc<PlaceCounters>,
     pub(crate) tasks: TaskTracker,
     /// Everything is removed at once.
     pub(crate) kill: CancellationToken,
@@ -44,12 +46,14 @@ impl Docker {
     /// Nothing is asked of the engine yet.
     pub fn new(settings: Settings, itself: Arc<Itself>) -> Result<Self, Refused> {
         let tasks = TaskTracker::new();
-        let engine = Engine::new(&settings, tasks.clone());
+        let counters = Arc::clone(&itself.counters().docker);
+        let engine = Engine::new(&settings, tasks.clone(), Arc::clone(&counters));
         let engine = engine.map_err(|failure| Refused::new(failure.to_string()))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
                 engine,
+                counters,
                 tasks,
                 kill: CancellationToken::new(),
                 closing: CancellationToken::new(),

@@ -10,7 +10,7 @@ use auditssh_gateway::backend::container::{
 use bollard::models::{ContainerCreateBody, HostConfigLogConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -37,9 +37,13 @@ pub(crate) async fn idle(shared: &Arc<Shared>, login: &Login) -> Result<Arc<Cont
         attach_stdin: Some(false),
         ..body(shared, login, &BTreeMap::new())
     };
-    let container = make(shared, login, body).await?;
-    container.start().await?;
-    Ok(container)
+    let ordered = Instant::now();
+    let running = async {
+        let container = make(shared, login, body).await?;
+        container.start().await?;
+        Ok(container)
+    };
+    shared.counters.ready(ordered, running.await)
 }
 
 /// The container of a session, which is not started.
@@ -131,7 +135,11 @@ async fn make(
             .engine
             .create(&launch.name, &launch.platform, body)
             .await;
-        let _ = sender.send(id.map(|id| Container::keep(&maker, id)));
+        let made = id.map(|id| {
+            maker.counters.created.add();
+            Container::keep(&maker, id)
+        });
+        let _ = sender.send(made);
     });
     let made = made
         .await

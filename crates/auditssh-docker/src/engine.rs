@@ -11,6 +11,7 @@ pub(crate) use failure::Failure;
 pub(crate) use hijack::Hijacked;
 
 use crate::settings::{Settings, Timeouts};
+use auditssh_gateway::PlaceCounters;
 use auditssh_gateway::backend::container::INSTANCE_LABEL;
 use bollard::exec::CreateExecOptions;
 use bollard::models::ContainerCreateBody;
@@ -34,6 +35,7 @@ pub(crate) struct Engine {
     docker: Docker,
     dialer: Arc<Dialer>,
     timeouts: Timeouts,
+    counters: Arc<PlaceCounters>,
 }
 
 /// How a program stands.
@@ -91,7 +93,11 @@ pub(crate) struct Size {
 
 impl Engine {
     /// Nothing is connected yet.
-    pub(crate) fn new(settings: &Settings, tasks: TaskTracker) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        settings: &Settings,
+        tasks: TaskTracker,
+        counters: Arc<PlaceCounters>,
+    ) -> Result<Self, Failure> {
         let tls = settings.tls.clone();
         let dialer = Arc::new(Dialer::new(settings.address.clone(), tls, tasks));
         let transport = {
@@ -113,6 +119,7 @@ impl Engine {
             docker: docker.map_err(|error| Failure::of(&error))?,
             dialer,
             timeouts: settings.timeouts,
+            counters,
         })
     }
 
@@ -344,7 +351,19 @@ impl Engine {
         asked: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
         let answer = tokio::time::timeout(limit, asked).await;
-        let answer = answer.map_err(|_| Failure::Late { what, limit })?;
-        answer.map_err(Into::into)
+        let answer = answer
+            .map_err(|_| Failure::Late { what, limit })
+            .and_then(|answer| answer.map_err(Into::into));
+        // That something is not there, or is as it should be already, is an answer.
+        let failed = |failure: &Failure| {
+            !matches!(
+                failure,
+                Failure::Refused {
+                    code: 304 | 404 | 409,
+                    ..
+                }
+            )
+        };
+        self.counters.requests.count(answer, failed)
     }
 }

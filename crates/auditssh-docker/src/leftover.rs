@@ -17,11 +17,13 @@ pub(crate) async fn remove(shared: &Shared, id: &str) {
     let (mut pause, mut told) = (FIRST, false);
     loop {
         let Err(failure) = shared.engine.remove(id).await else {
+            shared.counters.removed.add();
             return;
         };
         let late = begun.elapsed() > shared.settings.timeouts.container_stop;
         if shared.closing.is_cancelled() && (late || unreachable(&failure)) {
             tracing::warn!(container = id, %failure, "a container is left behind; the next start removes it");
+            shared.counters.left.add();
             return;
         }
         if late && !told {

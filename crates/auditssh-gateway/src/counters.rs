@@ -1,5 +1,9 @@
 //! What happened how often, for whoever watches the server.
 
+mod behind;
+
+pub use behind::{BackendCounters, PlaceCounters, RequestCounters};
+
 use crate::geoip::UNKNOWN;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -22,6 +22,7 @@ mod wire;
 pub use self::russh::NOISE;
 pub use self::russh::{Algorithms, NoHostKey, Unsupported};
 pub use counters::{Attempts, Counter, Counters, Method, Origin, Origins};
+pub use counters::{BackendCounters, PlaceCounters, RequestCounters};
 pub use hostkey::{HostKey, HostKeyError};
 pub use mark::connection as connection_of_task;
 pub use server::{Balancers, ServeError, Server, Terms};

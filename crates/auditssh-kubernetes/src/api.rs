@@ -10,6 +10,7 @@ pub(crate) use watch::{Seen, Watch};
 use crate::access::{self, AccessError};
 use crate::limiter::Limiter;
 use crate::settings::Settings;
+use auditssh_gateway::PlaceCounters;
 use http_body_util::{BodyExt as _, Limited};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
@@ -19,6 +20,7 @@ use kube::client::Connection;
 use kube::core::Request;
 use kube::core::params::{DeleteParams, GetParams, ListParams, Preconditions, WatchParams};
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -34,6 +36,7 @@ pub(crate) struct Api {
     pods: Request,
     namespace: String,
     timeout: Duration,
+    counters: Arc<PlaceCounters>,
 }
 
 /// Names of pods, and what their labels say.
@@ -44,7 +47,10 @@ pub(crate) struct Listed {
 
 impl Api {
     /// Reads what it proves itself with; must be called within the runtime.
-    pub(crate) async fn new(settings: &Settings) -> Result<Self, AccessError> {
+    pub(crate) async fn new(
+        settings: &Settings,
+        counters: Arc<PlaceCounters>,
+    ) -> Result<Self, AccessError> {
         let (access, limit) = (settings.access.clone(), settings.timeouts.http);
         let config = tokio::task::spawn_blocking(move || access::config(&access, limit)).await;
         let config = config.map_err(|error| AccessError::Client(error.to_string()))??;
@@ -60,6 +66,7 @@ impl Api {
             pods: Request::new(Pod::url_path(&(), Some(&namespace))),
             namespace,
             timeout: limit,
+            counters,
         })
     }
 
@@ -112,15 +119,16 @@ impl Api {
             .pods
             .watch(&params, version)
             .map_err(ApiError::unbuilt)?;
-        self.limiter.admit().await;
-        let sent = self.client.send(request.map(Into::into));
-        let response = self.timely(sent).await?.map_err(ApiError::of)?;
-        if response.status().is_success() {
-            return Ok(Watch::new(response.into_body()));
-        }
-        let code = response.status().as_u16();
-        let body = self.body(response).await?;
-        Err(ApiError::told(code, &body))
+        self.counted(async {
+            let response = self.respond(request).await?;
+            if response.status().is_success() {
+                return Ok(Watch::new(response.into_body()));
+            }
+            let code = response.status().as_u16();
+            let body = self.body(response).await?;
+            Err(ApiError::told(code, &body))
+        })
+        .await
     }
 
     /// Runs a program in a pod.
@@ -133,9 +141,11 @@ impl Api {
         let request = self.pods.exec(name, command, params);
         let request = request.map_err(|_| ApiError::Unbuilt(TOO_LONG.to_owned()))?;
         self.limiter.admit().await;
-        self.timely(self.client.connect(request))
-            .await?
-            .map_err(ApiError::of)
+        self.counted(async {
+            let connected = self.timely(self.client.connect(request)).await?;
+            connected.map_err(ApiError::of)
+        })
+        .await
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -148,15 +158,34 @@ impl Api {
     }
 
     async fn send(&self, request: http::Request<Vec<u8>>) -> Result<Vec<u8>, ApiError> {
+        self.counted(async {
+            let response = self.respond(request).await?;
+            let status = response.status();
+            let body = self.body(response).await?;
+            if status.is_success() {
+                return Ok(body);
+            }
+            Err(ApiError::told(status.as_u16(), &body))
+        })
+        .await
+    }
+
+    async fn respond(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<kube::client::Body>, ApiError> {
         self.limiter.admit().await;
         let sent = self.client.send(request.map(Into::into));
-        let response = self.timely(sent).await?.map_err(ApiError::of)?;
-        let status = response.status();
-        let body = self.body(response).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(ApiError::told(status.as_u16(), &body))
+        self.timely(sent).await?.map_err(ApiError::of)
+    }
+
+    /// That something is not there, or is there already, is an answer.
+    async fn counted<T>(
+        &self,
+        asked: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let failed = |error: &ApiError| !error.is(404) && !error.is(409);
+        self.counters.requests.count(asked.await, failed)
     }
 
     async fn body(

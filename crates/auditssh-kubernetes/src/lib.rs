@@ -30,6 +30,7 @@ pub use spec::check_spec;
 
 use api::Api;
 use async_trait::async_trait;
+use auditssh_gateway::PlaceCounters;
 use auditssh_gateway::backend::container::Itself;
 use auditssh_gateway::backend::{Backend, Connection, Identity, Refused, Session, local};
 use place::Places;
@@ -80,10 +81,15 @@ impl Kubernetes {
 }
 
 impl Shared {
+    fn counters(&self) -> &PlaceCounters {
+        &self.itself.counters().kubernetes
+    }
+
     /// The way to the API server, made when it is first needed.
     async fn api(&self) -> Result<Arc<Api>, Refused> {
         let made = self.api.get_or_try_init(|| async {
-            let api = Api::new(&self.settings).await?;
+            let counters = Arc::clone(&self.itself.counters().kubernetes);
+            let api = Api::new(&self.settings, counters).await?;
             Ok::<_, AccessError>(Arc::new(api))
         });
         let made = made

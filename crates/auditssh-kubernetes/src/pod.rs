@@ -104,6 +104,7 @@ struct Keeper {
 impl Keeper {
     async fn keep(self, ready: oneshot::Sender<Result<(), Refused>>, unwanted: CancellationToken) {
         // An order to create a pod is not taken back half way: what comes of it is deleted.
+        let (ordered, counters) = (std::time::Instant::now(), self.shared.counters());
         let until = Instant::now() + self.shared.settings.timeouts.pod_start;
         let created = self.create(until, &unwanted).await;
         let certain = created.is_ok();
@@ -111,12 +112,14 @@ impl Keeper {
             Ok(()) => self.fill(until, &unwanted).await,
             Err(NotCreated { refused, doubtful }) => {
                 if !doubtful {
+                    counters.failed.add();
                     let _ = ready.send(Err(refused));
                     return;
                 }
                 Some(Err(refused))
             }
         };
+        let made = made.map(|made| counters.ready(ordered, made));
         let good = matches!(made, Some(Ok(())));
         let heard = made.is_some_and(|made| ready.send(made).is_ok());
         if good && heard {
@@ -180,7 +183,12 @@ impl Keeper {
             let mut pause = PAUSE;
             loop {
                 match self.api.delete(&self.name, None).await {
-                    Ok(there) if there || certain || Instant::now() > doubtful => return,
+                    Ok(there) if there || certain || Instant::now() > doubtful => {
+                        if there || certain {
+                            self.shared.counters().removed.add();
+                        }
+                        return;
+                    }
                     Ok(_) => {}
                     Err(error) => {
                         tracing::debug!(%error, pod = self.name, "a pod is not deleted yet");
@@ -191,6 +199,7 @@ impl Keeper {
             }
         };
         if timeout(limit, trying).await.is_err() {
+            self.shared.counters().left.add();
             tracing::warn!(
                 pod = self.name,
                 namespace = self.api.namespace(),
@@ -235,7 +244,10 @@ async fn create(
     let mut doubtful = false;
     loop {
         let error = match api.create(&manifest).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                shared.counters().created.add();
+                return Ok(());
+            }
             // The answer to the one before was lost, or somebody else was faster.
             Err(error) if again && error.is(409) => return Ok(()),
             Err(error) => error,

@@ -53,6 +53,7 @@ async fn all(shared: &Shared, api: &Api) -> Result<(), ApiError> {
         }
         // Only this very pod, not one that has its name by now.
         api.delete(&name, pod.metadata.uid).await?;
+        shared.counters().removed.add();
         tracing::info!(pod = name, "a pod of a former run is deleted");
     }
     Ok(())

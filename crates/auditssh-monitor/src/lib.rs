@@ -12,7 +12,7 @@ mod server;
 mod tls;
 
 pub use health::{Health, NotReady};
-pub use metrics::Metrics;
+pub use metrics::{Counts, Metrics};
 pub use page::{Answer, Page};
 pub use server::{ListenError, Renewal, Server};
 pub use tls::{Tls, TlsError, TlsSettings, TlsVersion};

@@ -5,6 +5,7 @@
 //! `auditssh_`, and with `process_` what is true of any process.
 
 mod archive;
+mod behind;
 mod connections;
 mod containerssh;
 mod process;
@@ -39,11 +40,20 @@ pub struct Metrics {
 struct Sources {
     version: &'static str,
     began: SystemTime,
-    gateway: Arc<gateway::Counters>,
+    counts: Counts,
     archive: Archive,
     /// Of each output of the archive that has a bucket.
     uploads: Vec<Option<Arc<Uploader>>>,
     health: Arc<Health>,
+}
+
+/// What the gateway and its backends count.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// The gateway.
+    pub gateway: Arc<gateway::Counters>,
+    /// Its backends.
+    pub backends: Arc<gateway::BackendCounters>,
 }
 
 impl Metrics {
@@ -51,7 +61,7 @@ impl Metrics {
     pub fn new(
         path: String,
         version: &'static str,
-        gateway: Arc<gateway::Counters>,
+        counts: Counts,
         archive: Archive,
         uploads: Vec<Option<Arc<Uploader>>>,
         health: Arc<Health>,
@@ -60,7 +70,7 @@ impl Metrics {
         registry.register_collector(Box::new(Sources {
             version,
             began: SystemTime::now(),
-            gateway,
+            counts,
             archive,
             uploads,
             health,
@@ -94,7 +104,7 @@ impl Page for Metrics {
 impl Collector for Sources {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut sheet = Sheet::new(encoder);
-        containerssh::write(&mut sheet, &self.gateway.origins.all())?;
+        containerssh::write(&mut sheet, &self.counts.gateway.origins.all())?;
         sheet.info(
             "auditssh_build",
             "The version that runs",
@@ -105,7 +115,8 @@ impl Collector for Sources {
             "Whether connections are let in (1) or not (0)",
             u64::from(self.health.ready().is_ok()),
         )?;
-        connections::write(&mut sheet, &self.gateway)?;
+        connections::write(&mut sheet, &self.counts.gateway)?;
+        behind::write(&mut sheet, &self.counts.backends)?;
         let archives: Vec<_> = self.archive.outputs().collect();
         // Only several outputs have names: their numbers in the configuration.
         let several = archives.len() > 1;

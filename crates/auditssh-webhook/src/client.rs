@@ -13,12 +13,14 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 /// Bytes of the longest answer that is taken.
@@ -30,6 +32,8 @@ const HEAD_BYTES: usize = 64 * 1024;
 const ADDRESSES: usize = 16;
 /// Room for look-ups of names: each holds a thread of those that all blocking work shares.
 static LOOKUPS: Semaphore = Semaphore::const_new(16);
+/// How long an address may be silent before the next one is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Makes requests of one server.
@@ -114,7 +118,27 @@ async fn connect(url: &Url) -> io::Result<TcpStream> {
         found.map(|addresses| addresses.take(ADDRESSES).collect::<Vec<_>>())
     });
     let found = found.await.map_err(io::Error::other)??;
-    TcpStream::connect(found.as_slice()).await
+    first(&found).await
+}
+
+/// Connects to the first of some addresses that answers. The next one is tried, too, when one has
+/// failed or is silent for a while (RFC 8305, 5): one that is dead does not cost the whole time.
+async fn first(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let (mut left, mut tried) = (addresses.iter().copied(), JoinSet::new());
+    let mut failure = io::Error::other("the name has no address");
+    loop {
+        if let Some(address) = left.next() {
+            tried.spawn(TcpStream::connect(address));
+        }
+        tokio::select! {
+            Some(done) = tried.join_next() => match done.map_err(io::Error::other).flatten() {
+                Ok(tcp) => return Ok(tcp),
+                Err(error) => failure = error,
+            },
+            () = sleep(HEAD_START), if left.len() > 0 => {}
+            else => return Err(failure),
+        }
+    }
 }
 
 async fn exchange<S>(
@@ -169,4 +193,48 @@ async fn read(answer: Response<Incoming>) -> Result<(StatusCode, Zeroizing<Vec<u
         }
     }
     Ok((status, whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::timeout;
+
+    /// Somebody who listens and whose queue is full: to connect there gets no answer.
+    async fn silent() -> (TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) = timeout(HEAD_START, TcpStream::connect(address)).await {
+            waiting.push(connected.unwrap());
+        }
+        (listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_does_not_cost_the_whole_time() {
+        let (dead, _waiting) = silent().await;
+        let living = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let one_that_ends = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let [dead, living, closed] =
+            [&dead, &living, &one_that_ends].map(|one| one.local_addr().unwrap());
+        drop(one_that_ends);
+        for addresses in [&[dead, closed, living], &[living, dead, closed]] {
+            let connected = first(addresses).await.unwrap();
+            assert_eq!(connected.peer_addr().unwrap(), living);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_an_address_that_answers_the_last_failure_is_told() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = closed.local_addr().unwrap();
+        drop(closed);
+        let error = first(&[address, address]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(first(&[]).await.is_err());
+    }
 }

@@ -11,7 +11,6 @@ mod ignored;
 mod one_or_many;
 mod outline;
 mod passed;
-mod pod_spec;
 pub(crate) mod raw;
 mod read;
 pub(crate) mod schema;

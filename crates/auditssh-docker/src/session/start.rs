@@ -12,6 +12,7 @@ use bollard::exec::CreateExecOptions;
 use futures::FutureExt as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -116,12 +117,16 @@ impl Start {
     async fn launch(&self, words: Vec<String>) -> Result<(Program, Hijacked), Refused> {
         let (shared, login) = (&self.shared, &self.login);
         let terminal = self.size.is_some();
-        let made = container::of_session(shared, login, words, &self.variables, terminal);
-        let container = made.await?;
-        let streams = shared.engine.attach(&container.id).await;
-        let streams = streams.map_err(|failure| not_started(&failure))?;
-        container.start().await?;
-        Ok((self.program(&container, None), streams))
+        let ordered = Instant::now();
+        let running = async {
+            let made = container::of_session(shared, login, words, &self.variables, terminal);
+            let container = made.await?;
+            let streams = shared.engine.attach(&container.id).await;
+            let streams = streams.map_err(|failure| not_started(&failure))?;
+            container.start().await?;
+            Ok((self.program(&container, None), streams))
+        };
+        shared.counters.ready(ordered, running.await)
     }
 
     fn program(&self, container: &Arc<Container>, exec: Option<String>) -> Program {

@@ -1,14 +1,16 @@
 //! Programs on another host, by SSH: the gateway logs in there for the user.
 //!
-//! Each logged-in client has one connection to a server behind the gateway, made at its login
-//! and closed at its end; each of its session channels has a like one there. The server's host
-//! key is checked before anything secret is sent. Everything that it sends is bounded: what it
-//! does without end ends the connection, and what nobody takes holds it back.
+//! Each logged-in client has a connection to a server behind the gateway, made at its login and
+//! closed at its end, and further ones for channels beside the first (`legs`); each of its channels
+//! has a like one there. The server's host key is checked before anything secret is sent. Everything
+//! that it sends is bounded: what it does without end ends the connection, and what nobody takes
+//! holds it back.
 
 mod dial;
 mod forward;
 mod hostkeys;
 mod known_hosts;
+mod legs;
 mod login;
 mod port;
 mod ports;
@@ -30,25 +32,25 @@ pub(crate) use forward::pipe;
 pub(crate) use hostkeys::Presented;
 pub(crate) use port::{Port, Stream};
 pub(crate) use ports::Ports;
-pub(crate) use ports::TRICKLE;
 pub(crate) use registry::{Kind, Registered};
 
 use super::{Backend, Bind, Connection, Identity, Listener, Pipe, Refused, Session};
 use crate::auth::Restrictions;
+use crate::counters::RequestCounters;
 use crate::mark::Mark;
 use crate::russh::{ClientConfig, Failure, Upstream, UpstreamChannel};
 use crate::wire::{Line, UNLIMITED};
 use async_trait::async_trait;
+use legs::{Leg, Legs, Seat};
+use port::Room;
 use session::ProxySession;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Bytes that may wait on all channels of a connection together, in those of one.
-const CHANNELS_FULL: usize = 10;
 /// Bytes that a server may send until the login, banners included.
 const LOGIN_BYTES: u64 = 1024 * 1024;
 /// How long a goodbye to a server may take, and then its own.
@@ -73,6 +75,7 @@ pub enum SshProxyError {
 /// What all connections share.
 struct Shared {
     settings: Settings,
+    counters: Arc<RequestCounters>,
     tasks: TaskTracker,
     /// Every connection is cut.
     kill: CancellationToken,
@@ -81,11 +84,12 @@ struct Shared {
 impl SshProxy {
     /// Looks whether the files that the settings name can be used; they are read again for each
     /// connection. Blocks.
-    pub fn new(settings: Settings) -> Result<Self, SshProxyError> {
+    pub fn new(settings: Settings, counters: Arc<RequestCounters>) -> Result<Self, SshProxyError> {
         settings.load()?;
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
+                counters,
                 tasks: TaskTracker::new(),
                 kill: CancellationToken::new(),
             }),
@@ -96,14 +100,9 @@ impl SshProxy {
 #[async_trait]
 impl Backend for SshProxy {
     async fn connect(&self, identity: Identity) -> Result<Box<dyn Connection>, Refused> {
-        let shared = Arc::clone(&self.shared);
-        let limit = shared.settings.timeout;
-        let connected = timeout(limit, shared.connect(identity)).await;
-        connected.unwrap_or_else(|_| {
-            Err(Refused::new(format!(
-                "not connected and logged in within {limit:?} (sshproxy.timeout)"
-            )))
-        })
+        let restrictions = Arc::new(identity.restrictions.clone());
+        let legs = Legs::new(Arc::clone(&self.shared), identity).await?;
+        Ok(Box::new(ProxyConnection { legs, restrictions }))
     }
 
     fn kill(&self) {
@@ -117,13 +116,25 @@ impl Backend for SshProxy {
 }
 
 impl Shared {
-    async fn connect(self: Arc<Self>, identity: Identity) -> Result<Box<dyn Connection>, Refused> {
+    /// Connects and logs in. Whatever waits in it for the session shares `room`.
+    async fn connect(&self, identity: &Identity, room: &Arc<Room>) -> Result<Leg, Refused> {
+        let limit = self.settings.timeout;
+        let connected = timeout(limit, self.log_in(identity, room)).await;
+        let connected = connected.unwrap_or_else(|_| {
+            Err(Refused::new(format!(
+                "not connected and logged in within {limit:?} (sshproxy.timeout)"
+            )))
+        });
+        self.counters.count(connected, |_| true)
+    }
+
+    async fn log_in(&self, identity: &Identity, room: &Arc<Room>) -> Result<Leg, Refused> {
         let settings = &self.settings;
         let routes::Way {
             target,
             user,
             host_keys,
-        } = settings.way(&identity)?;
+        } = settings.way(identity)?;
         let (credentials, trusted) = settings.read(host_keys, target.clone()).await?;
         let algorithms = trusted.proposal(&settings.algorithms);
         let config = ClientConfig::new(&settings.client_version, &algorithms, settings.rekey_bytes);
@@ -131,6 +142,7 @@ impl Shared {
         line.allow(LOGIN_BYTES);
         let ports = Ports::new(
             settings.buffer,
+            Arc::clone(room),
             self.tasks.clone(),
             Arc::clone(&identity.client),
         );
@@ -162,12 +174,7 @@ impl Shared {
         let (kill, token) = (self.kill.clone(), unwanted.clone());
         let keeper = keep(cut, Arc::clone(&upstream), token, kill);
         self.tasks.spawn(keeper);
-        Ok(Box::new(ProxyConnection {
-            upstream,
-            ports,
-            restrictions: Arc::new(identity.restrictions),
-            _unwanted: unwanted.drop_guard(),
-        }))
+        Ok(Leg::new(upstream, ports, unwanted))
     }
 }
 
@@ -218,41 +225,39 @@ fn refused(target: &settings::Target, failure: &Failure) -> Refused {
     Refused::new(format!("{target}: {failure}{remedy}"))
 }
 
-/// A user's connection to the server; dropping it ends it.
+/// A user's way to the server; dropping it ends that.
 struct ProxyConnection {
-    upstream: Arc<Upstream>,
-    ports: Arc<Ports>,
+    legs: Arc<Legs>,
     restrictions: Arc<Restrictions>,
-    /// Dropped, it has the connection ended.
-    _unwanted: DropGuard,
 }
 
 #[async_trait]
 impl Connection for ProxyConnection {
     async fn open_session(&self) -> Result<Box<dyn Session>, Refused> {
-        if self.ports.ended().is_some() {
-            return Err(self.ports.lost());
-        }
+        let seat = self.legs.seat().await?;
         // In a task of its own: who waits may give up, and a channel that is confirmed later
         // must not be left with nobody to read it.
-        let (sender, opened) = oneshot::channel::<Result<UpstreamChannel, Failure>>();
-        let upstream = Arc::clone(&self.upstream);
-        self.ports.spawn(async move {
-            let _ = sender.send(upstream.open().await);
+        let (sender, opened) = oneshot::channel::<Result<(UpstreamChannel, Seat), Failure>>();
+        let ports = Arc::clone(seat.ports());
+        ports.spawn(async move {
+            let _asking = seat.ports().asking();
+            let opened = seat.upstream().open().await;
+            let _ = sender.send(opened.map(|channel| (channel, seat)));
         });
-        let channel = match opened.await {
-            Ok(Ok(channel)) => channel,
+        let (channel, seat) = match opened.await {
+            Ok(Ok(opened)) => opened,
             Ok(Err(failure)) => return Err(Refused::new(failure.to_string())),
-            Err(_) => return Err(self.ports.lost()),
+            Err(_) => return Err(ports.lost()),
         };
         let restrictions = Arc::clone(&self.restrictions);
-        Ok(Box::new(ProxySession::new(channel, restrictions)))
+        Ok(Box::new(ProxySession::new(channel, seat, restrictions)))
     }
+
     async fn reach(&self, target: &super::Target) -> Result<Pipe, Refused> {
-        forward::reach(&self.upstream, &self.ports, target).await
+        forward::reach(self.legs.seat().await?, target).await
     }
 
     async fn listen(&self, bind: &Bind) -> Result<Box<dyn Listener>, Refused> {
-        forward::listen(&self.upstream, &self.ports, bind).await
+        forward::listen(self.legs.listening().await?, bind).await
     }
 }

@@ -1,8 +1,10 @@
 //! The SSH library's client side: a connection to a server behind the gateway.
 //!
 //! What its source imposes beyond the rules of the parent module (0.65.1):
-//! - It grants the whole window again on receipt of data, whoever has taken them. What holds a
-//!   server back is that the callback waits (`Port::put`), so that nothing more is read.
+//! - It grants the whole window again on receipt of data, whoever has taken them, and what
+//!   `adjust_window` answers is not used. What holds a server back is that the callback waits
+//!   (`Port::put`), so that nothing more is read of that connection; so channels have connections
+//!   of their own (`backend::sshproxy`, `legs`).
 //! - Each answer of a server in authentication goes into an unbounded queue, which is why the
 //!   time for that is bounded.
 //! - A key exchange of our own tolerates twice [`WINDOW`] bytes that were already under way.

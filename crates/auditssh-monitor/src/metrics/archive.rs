@@ -107,21 +107,29 @@ fn space(sheet: &mut Sheet<'_>, outputs: &[Output<'_>]) -> fmt::Result {
 }
 
 fn commits(sheet: &mut Sheet<'_>, outputs: &[Output<'_>]) -> fmt::Result {
-    // Exact: a billion has fewer digits than an f64.
-    #[expect(clippy::cast_precision_loss, reason = "classes end at 10 s")]
-    let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
     let series = outputs.iter().map(|(labels, counters, _)| {
         let commits = &counters.commits;
-        let bounds = Latency::BOUNDS.map(seconds);
-        let bounds = bounds.into_iter().chain([f64::INFINITY]);
-        let classes = bounds.zip(commits.classes()).collect();
-        (labels.clone(), commits.sum().as_secs_f64(), classes)
+        (
+            labels.clone(),
+            commits.sum().as_secs_f64(),
+            classes(commits),
+        )
     });
     sheet.histogram_of_seconds(
         "auditssh_commit",
         "How long what happened waited to be recorded before it had its effect",
         series,
     )
+}
+
+/// The classes of a duration: up to how many seconds each goes, and how many fell into it.
+pub(super) fn classes(latency: &Latency) -> Vec<(f64, u64)> {
+    // Exact: a minute has fewer nanoseconds than an f64 digits for.
+    #[expect(clippy::cast_precision_loss, reason = "classes end at a minute")]
+    let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+    let bounds = Latency::BOUNDS.map(seconds);
+    let bounds = bounds.into_iter().chain([f64::INFINITY]);
+    bounds.zip(latency.classes()).collect()
 }
 
 fn number(count: usize) -> u64 {

@@ -173,4 +173,21 @@ impl<'a> Sheet<'a> {
         }
         Ok(())
     }
+
+    /// The same in several series: labels, the sum, and the classes of each.
+    pub(super) fn histograms_of_seconds<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: &[(Labels<'_, N>, f64, Vec<(f64, u64)>)],
+    ) -> fmt::Result {
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, sum, classes) in series {
+            let mut metric = family.encode_family(labels)?;
+            let count = classes.iter().map(|(_, count)| count).sum();
+            metric.encode_histogram::<NoLabelSet>(*sum, count, classes, None)?;
+        }
+        Ok(())
+    }
 }

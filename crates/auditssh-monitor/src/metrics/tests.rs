@@ -1,29 +1,35 @@
 use super::*;
 use std::collections::HashSet;
+use std::time::Duration;
 
-fn metrics() -> (Metrics, Arc<gateway::Counters>) {
-    let counters = Arc::new(gateway::Counters::default());
+fn metrics() -> (Metrics, Counts) {
+    let counts = Counts::default();
     let metrics = Metrics::new(
         "/metrics".into(),
         "1.2.3",
-        Arc::clone(&counters),
+        counts.clone(),
         Archive::none(),
         Vec::new(),
         Health::new(Archive::none()),
     );
-    (metrics, counters)
+    (metrics, counts)
 }
 
 #[test]
 fn counts_are_read_when_they_are_asked_for() {
-    let (metrics, counters) = metrics();
+    let (metrics, Counts { gateway, backends }) = metrics();
     let before = metrics.text().unwrap();
     assert!(
         before.contains("\nauditssh_connections_total 0\n"),
         "{before}"
     );
-    counters.connections.add();
-    counters.refused_unrecorded.add();
+    gateway.connections.add();
+    gateway.refused_unrecorded.add();
+    backends.docker.created.add();
+    backends.docker.starts.observe(Duration::from_millis(40));
+    backends.docker.starts.observe(Duration::from_secs(20));
+    let refused = backends.sshproxy.count(Err::<(), _>(()), |()| true);
+    assert!(refused.is_err());
     let after = metrics.text().unwrap();
     for line in [
         "auditssh_connections_total 1",
@@ -32,6 +38,14 @@ fn counts_are_read_when_they_are_asked_for() {
         "auditssh_auth_attempts_total{method=\"publickey\",result=\"refused\"} 0",
         "auditssh_build_info{version=\"1.2.3\"} 1",
         "auditssh_ready 1",
+        "containerssh_backend_requests_total{backend=\"sshproxy\"} 1",
+        "containerssh_backend_errors_total{backend=\"sshproxy\"} 1",
+        "containerssh_backend_errors_total{backend=\"docker\"} 0",
+        "auditssh_containers_created_total{backend=\"docker\"} 1",
+        "auditssh_containers_left_total{backend=\"kubernetes\"} 0",
+        "auditssh_container_start_seconds_count{backend=\"docker\"} 2",
+        "auditssh_container_start_seconds_bucket{le=\"0.05\",backend=\"docker\"} 1",
+        "auditssh_container_start_seconds_bucket{le=\"30.0\",backend=\"docker\"} 2",
     ] {
         assert!(after.contains(&format!("\n{line}\n")), "{line} in {after}");
     }

@@ -1,27 +1,44 @@
-//! A block that is passed on as it is written.
+//! Blocks that are passed on as they are written.
 
 use super::secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// What stands in the place of what may be secret.
 const HIDDEN: &str = "(hidden)";
 
-/// Keys and values that another program understands. Values of environment variables are never shown,
-/// nor are the options of loggers, which may be tokens.
-#[derive(Clone, Default)]
-pub(crate) struct Passed(Map<String, Value>);
+/// Keys and values that another program understands. No form of it shows what its kind hides.
+pub(crate) struct Passed<K = Plain>(Value, PhantomData<K>);
 
-impl Passed {
-    /// What is written.
-    pub(crate) fn value(&self) -> Value {
-        Value::Object(self.0.clone())
+/// The specification of a pod, as it is written.
+pub(crate) type PodSpec = Passed<OfPod>;
+
+/// Of what kind a block is.
+pub(crate) trait Kind {
+    /// What is taken where nothing is written.
+    fn default() -> Value {
+        json!({})
     }
 
-    fn shown(&self) -> Value {
+    /// The block as it may be shown.
+    fn shown(written: &Map<String, Value>) -> Value;
+}
+
+/// A block of a container engine. Values of environment variables are hidden, and the options of
+/// loggers, which may be tokens.
+#[derive(Clone, Copy)]
+pub(crate) enum Plain {}
+
+/// The specification of a pod, which is Kubernetes' own. Values of variables are hidden.
+#[derive(Clone, Copy)]
+pub(crate) enum OfPod {}
+
+impl Kind for Plain {
+    fn shown(written: &Map<String, Value>) -> Value {
         let entry = |(key, value): (&String, &Value)| {
             let shown = match key.to_ascii_lowercase().as_str() {
                 "env" => variables(value),
@@ -30,7 +47,7 @@ impl Passed {
             };
             (key.clone(), shown)
         };
-        Value::Object(self.0.iter().map(entry).collect())
+        Value::Object(written.iter().map(entry).collect())
     }
 }
 
@@ -45,28 +62,70 @@ fn variables(written: &Value) -> Value {
     list.iter().map(name).collect()
 }
 
-impl fmt::Debug for Passed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Passed({})", self.0.len())
+impl Kind for OfPod {
+    fn default() -> Value {
+        json!({
+            "containers": [{"name": "shell", "image": "containerssh/containerssh-guest-image"}],
+        })
     }
-}
 
-impl<'de> Deserialize<'de> for Passed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Map::deserialize(deserializer).map(Self)
-    }
-}
-
-impl Serialize for Passed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if secret::is_exposed() {
-            return self.0.serialize(serializer);
+    fn shown(written: &Map<String, Value>) -> Value {
+        let mut shown = written.clone();
+        for list in ["containers", "initContainers", "ephemeralContainers"] {
+            let containers = shown.get_mut(list).and_then(Value::as_array_mut);
+            let variables = containers.into_iter().flatten();
+            let variables = variables.filter_map(|one| one.get_mut("env")?.as_array_mut());
+            for variable in variables.flatten() {
+                if let Some(value) = variable.get_mut("value") {
+                    *value = HIDDEN.into();
+                }
+            }
         }
-        self.shown().serialize(serializer)
+        Value::Object(shown)
     }
 }
 
-impl JsonSchema for Passed {
+impl<K> Passed<K> {
+    /// What is written.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl<K> Clone for Passed<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<K: Kind> Default for Passed<K> {
+    fn default() -> Self {
+        Self(K::default(), PhantomData)
+    }
+}
+
+impl<K> fmt::Debug for Passed<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passed")
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Passed<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::deserialize(deserializer).map(|written| Self(Value::Object(written), PhantomData))
+    }
+}
+
+impl<K: Kind> Serialize for Passed<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_object() {
+            Some(written) if !secret::is_exposed() => K::shown(written).serialize(serializer),
+            _ => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl<K> JsonSchema for Passed<K> {
     fn schema_name() -> Cow<'static, str> {
         "Passed".into()
     }
@@ -91,5 +150,17 @@ mod tests {
         assert!(shown.contains("A=(hidden)") && shown.contains(r#""image":"x""#));
         let odd: Passed = serde_json::from_str(r#"{"env": {"A": "hunter2"}}"#).unwrap();
         assert!(!serde_json::to_string(&odd).unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn values_of_variables_of_pods_are_not_shown() {
+        let variable = json!({"name": "TOKEN", "value": "canary"});
+        let containers = json!([{"name": "a", "env": [variable]}]);
+        let written = json!({"containers": containers, "initContainers": containers});
+        let spec: PodSpec = serde_json::from_value(written).unwrap();
+        let shown = serde_json::to_string(&spec).unwrap();
+        assert!(shown.contains("TOKEN") && !shown.contains("canary"));
+        assert!(!format!("{spec:?}").contains("canary"));
+        assert!(spec.value().to_string().contains("canary"));
     }
 }

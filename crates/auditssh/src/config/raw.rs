@@ -20,6 +20,7 @@ mod s3;
 mod security;
 mod ssh;
 mod sshproxy;
+mod timeouts;
 mod user;
 mod web;
 
@@ -44,7 +45,7 @@ pub(crate) use limits::Limits;
 pub(crate) use local::{Account, Local};
 pub(crate) use log::{Destination, Log, LogFormat};
 pub(crate) use metrics::{Health, Metrics};
-pub(crate) use oauth2::{GitHub, Oauth2, Oauth2Provider, Oidc};
+pub(crate) use oauth2::{Oauth2, Oauth2Provider};
 pub(crate) use s3::{Checksum, LockMode, S3};
 pub(crate) use security::{Filter, Mode, Security};
 pub(crate) use ssh::Ssh;

@@ -16,8 +16,9 @@ const WRAPPER: &str = r#"printf '%s\n' "$$"; IFS= read -r _auditssh || exit 1; f
 /// Which word of the command line holds the terminal's settings.
 const MODES: usize = 4;
 /// Signals the group of a process, as sshd does; a program that is no leader of one is signalled
-/// alone.
-const SIGNAL: &str = r#"kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2""#;
+/// alone. The form is the one in which every shell takes a group: with `--`, busybox's signals
+/// it and fails all the same; with `-s` alone, dash does not take it.
+const SIGNAL: &str = r#"kill "-$1" "-$2" 2>/dev/null || kill -s "$1" "$2""#;
 /// Signals one process: of the first one of a container, the group would be everybody.
 const SIGNAL_ALONE: &str = r#"kill -s "$1" "$2""#;
 

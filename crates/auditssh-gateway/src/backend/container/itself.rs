@@ -1,6 +1,7 @@
 //! The gateway that this process is, for all its backends.
 
 use super::Instance;
+use crate::counters::BackendCounters;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ pub struct Itself {
     directory: Option<PathBuf>,
     instance: OnceCell<Arc<Instance>>,
     places: Mutex<HashSet<String>>,
+    counters: Arc<BackendCounters>,
 }
 
 impl Itself {
@@ -26,6 +28,11 @@ impl Itself {
             directory,
             ..Self::default()
         })
+    }
+
+    /// What all its backends count.
+    pub fn counters(&self) -> &Arc<BackendCounters> {
+        &self.counters
     }
 
     /// By which its containers are known.

@@ -1,43 +1,39 @@
 //! Connections that go over the one to the server.
 
+use super::legs::Seat;
 use super::port::{Output, Stream};
-use super::ports::Ports;
 use super::registry::{Kind, Registered};
 use crate::backend::{Arrival, Bind, Listener, Pipe, Refused, Target};
-use crate::russh::{Upstream, UpstreamChannel};
+use crate::russh::{Failure, UpstreamChannel};
 use async_trait::async_trait;
+use std::any::Any;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Bytes that may come after the window was made small: what was granted before.
-const MORE: usize = 8 * 1024 * 1024;
-
-/// A channel to the server, as a connection.
-pub(crate) fn pipe(channel: UpstreamChannel) -> Pipe {
+/// A channel to the server, as a connection; with what is held as long.
+pub(crate) fn pipe(channel: UpstreamChannel, held: impl Any + Send) -> Pipe {
     let port = Arc::clone(&channel.port);
-    port.forwards(MORE);
+    port.forwards();
     Pipe {
         reader: Box::new(Output::new(&port, Stream::Stdout)),
         writer: channel.stdin(),
         gone: Box::pin(async move { port.shut().await }),
-        held: Box::new(channel),
+        held: Box::new((channel, held)),
     }
 }
 
 /// Has the server connect somewhere. In a task of its own: who waits may give up, and a channel
 /// that is confirmed later must not be left with nobody to read it.
-pub(super) async fn reach(
-    upstream: &Arc<Upstream>,
-    ports: &Arc<Ports>,
-    target: &Target,
-) -> Result<Pipe, Refused> {
-    let (sender, opened) = oneshot::channel();
-    let (upstream, target) = (Arc::clone(upstream), target.clone());
+pub(super) async fn reach(seat: Seat, target: &Target) -> Result<Pipe, Refused> {
+    let (sender, opened) = oneshot::channel::<Result<(UpstreamChannel, Seat), Failure>>();
+    let (ports, target) = (Arc::clone(seat.ports()), target.clone());
     ports.spawn(async move {
-        let _ = sender.send(upstream.reach(&target).await);
+        let _asking = seat.ports().asking();
+        let opened = seat.upstream().reach(&target).await;
+        let _ = sender.send(opened.map(|channel| (channel, seat)));
     });
     match opened.await {
-        Ok(Ok(channel)) => Ok(pipe(channel)),
+        Ok(Ok((channel, seat))) => Ok(pipe(channel, seat)),
         Ok(Err(failure)) => Err(Refused::told(failure.to_string())),
         Err(_) => Err(ports.lost()),
     }
@@ -45,18 +41,16 @@ pub(super) async fn reach(
 
 /// Has the server listen. Who gives up on the answer ends the connection: the request is recorded
 /// as failed, and must not have its effect later.
-pub(super) async fn listen(
-    upstream: &Arc<Upstream>,
-    ports: &Arc<Ports>,
-    bind: &Bind,
-) -> Result<Box<dyn Listener>, Refused> {
+pub(super) async fn listen(seat: Arc<Seat>, bind: &Bind) -> Result<Box<dyn Listener>, Refused> {
+    let ports = seat.ports();
     // Before it is asked: a connection may arrive together with the answer.
     let registered = ports.registry.register(match bind {
         Bind::Tcp { interface, port } => Kind::Tcp(interface.to_string(), (*port).into()),
         Bind::Socket(path) => Kind::Socket(path.clone()),
     });
+    let _asking = ports.asking();
     let unanswered = ports.end_on_drop();
-    let answer = upstream.listen(bind).await;
+    let answer = seat.upstream().listen(bind).await;
     unanswered.disarm();
     let chosen = answer.map_err(Refused::new)?;
     let port = match bind {
@@ -66,7 +60,7 @@ pub(super) async fn listen(
     };
     registered.chosen(port.into());
     Ok(Box::new(Remote {
-        upstream: Arc::clone(upstream),
+        seat,
         registered,
         bind: bind.clone(),
         port,
@@ -75,7 +69,7 @@ pub(super) async fn listen(
 
 /// What the server listens to.
 struct Remote {
-    upstream: Arc<Upstream>,
+    seat: Arc<Seat>,
     registered: Registered,
     bind: Bind,
     port: u16,
@@ -99,7 +93,7 @@ impl Listener for Remote {
             },
             socket @ Bind::Socket(_) => socket.clone(),
         };
-        self.upstream.stop_listening(&bind).await;
+        self.seat.upstream().stop_listening(&bind).await;
     }
 }
 

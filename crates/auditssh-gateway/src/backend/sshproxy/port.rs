@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Requests that may be unanswered; who asks more gives up on answers that never come.
 const UNANSWERED: usize = 64;
-/// How soon a full connection looks whether others have made room.
+/// How soon a full connection looks whether others have made room, or wait for an answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Bytes of room that an empty queue keeps.
 const KEPT: usize = 64 * 1024;
@@ -37,23 +37,25 @@ pub(crate) struct Port {
     /// Cancelled when the channel is closed.
     shut: CancellationToken,
     /// Bytes that may wait, of both outputs together.
-    limit: AtomicUsize,
-    /// A connection is forwarded on it: the window holds the server back, see `Ports::window`.
+    limit: usize,
+    /// A connection is forwarded on it, which has one output.
     forwarded: AtomicBool,
-    /// What waits on all channels of the connection.
-    shared: Arc<Shared>,
+    /// What waits on all channels of the user.
+    room: Arc<Room>,
+    /// Whether an answer is waited for on the connection.
+    asked: Arc<Asked>,
     /// The connection is over: nothing waits any more.
     over: CancellationToken,
 }
 
-/// What waits on all channels of a connection.
+/// What waits on all channels of a user.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Room {
     level: AtomicUsize,
     limit: usize,
 }
 
-impl Shared {
+impl Room {
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             level: AtomicUsize::new(0),
@@ -71,6 +73,32 @@ impl Shared {
 
     fn less(&self, bytes: usize) {
         self.level.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+/// How many answers are waited for on a connection. They come behind the output that is under way, and
+/// a client that waits for one may not take that before.
+#[derive(Debug, Default)]
+pub(super) struct Asked(AtomicUsize);
+
+impl Asked {
+    /// Waits for an answer until it is dropped.
+    pub(super) fn ask(self: &Arc<Self>) -> Asking {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Asking(Arc::clone(self))
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+/// Somebody waits for an answer.
+pub(crate) struct Asking(Arc<Asked>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -116,7 +144,12 @@ impl State {
 }
 
 impl Port {
-    pub(super) fn new(limit: usize, shared: Arc<Shared>, over: CancellationToken) -> Self {
+    pub(super) fn new(
+        limit: usize,
+        room: Arc<Room>,
+        asked: Arc<Asked>,
+        over: CancellationToken,
+    ) -> Self {
         let (exit, outcome) = oneshot::channel();
         Self {
             state: Mutex::new(State {
@@ -131,9 +164,10 @@ impl Port {
             }),
             drained: Notify::new(),
             shut: CancellationToken::new(),
-            limit: AtomicUsize::new(limit),
+            limit,
             forwarded: AtomicBool::new(false),
-            shared,
+            room,
+            asked,
             over,
         }
     }
@@ -143,7 +177,8 @@ impl Port {
     }
 
     /// Output arrived. Waits while too much of it waits: what waits here is the task that reads
-    /// from the server, so that TCP holds the server back.
+    /// from the server, so that TCP holds the server back. While an answer is waited for, only what waits
+    /// on all channels together counts.
     pub(crate) async fn put(&self, stream: Stream, bytes: &[u8]) {
         loop {
             let drained = self.drained.notified();
@@ -156,8 +191,9 @@ impl Port {
                 if state.ended || state.abandoned || forwarded && stream == Stream::Stderr {
                     return;
                 }
-                if state.level() < self.limit.load(Ordering::Acquire) && !self.shared.is_full() {
-                    self.shared.more(bytes.len());
+                let has_room = state.level() < self.limit || self.asked.is_asked();
+                if has_room && !self.room.is_full() {
+                    self.room.more(bytes.len());
                     let lane = state.lane(stream);
                     lane.bytes.extend_from_slice(bytes);
                     if let Some(reader) = lane.reader.take() {
@@ -168,7 +204,7 @@ impl Port {
             }
             tokio::select! {
                 () = drained => {}
-                // Others may have made room.
+                // Others may have made room, or ask.
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = self.over.cancelled() => return,
             }
@@ -242,15 +278,14 @@ impl Port {
         }
     }
 
-    /// A connection is forwarded on it. More may wait than what holds the window back.
-    pub(super) fn forwards(&self, more: usize) {
+    /// A connection is forwarded on it.
+    pub(super) fn forwards(&self) {
         self.forwarded.store(true, Ordering::Release);
-        self.limit.fetch_add(more, Ordering::AcqRel);
     }
 
-    /// Whether so much waits on a forwarded connection that the server should send less.
-    pub(super) fn is_high(&self, high: usize) -> bool {
-        self.forwarded.load(Ordering::Acquire) && self.state().level() > high
+    /// Whether it holds the server back.
+    pub(super) fn is_full(&self) -> bool {
+        self.state().level() >= self.limit
     }
 
     /// Resolves when the channel is closed.
@@ -266,12 +301,16 @@ impl Port {
     pub(crate) fn abandon(&self) {
         let mut state = self.state();
         state.abandoned = true;
-        self.shared.less(state.level());
+        self.room.less(state.level());
         state.stdout = Lane::default();
         state.stderr = Lane::default();
         state.answers.clear();
         drop(state);
         self.drained.notify_waiters();
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.state().abandoned
     }
 
     /// How the program ends; the first to ask is told.
@@ -298,7 +337,7 @@ impl Port {
         let count = buffer.remaining().min(lane.bytes.len());
         buffer.put_slice(lane.bytes.get(..count).unwrap_or_default());
         lane.bytes.advance(count);
-        self.shared.less(count);
+        self.room.less(count);
         if lane.bytes.is_empty() && lane.bytes.capacity() > KEPT {
             lane.bytes = BytesMut::new();
         }
@@ -311,7 +350,7 @@ impl Port {
 impl Drop for Port {
     fn drop(&mut self) {
         let level = self.state().level();
-        self.shared.less(level);
+        self.room.less(level);
     }
 }
 

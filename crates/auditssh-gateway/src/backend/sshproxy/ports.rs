@@ -1,7 +1,6 @@
 //! The open channels of one connection to a server.
 
-use super::CHANNELS_FULL;
-use super::port::{Port, Shared};
+use super::port::{Asked, Asking, Port, Room};
 use super::registry::Registry;
 use crate::backend::{Client, Refused};
 use crate::russh::Failure;
@@ -11,9 +10,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// The smallest window after which the library still asks again.
-pub(crate) const TRICKLE: u32 = 2;
 
 /// What the library's callbacks and the sessions of a connection share.
 pub(crate) struct Ports {
@@ -28,8 +24,10 @@ pub(crate) struct Ports {
     pub(super) over: CancellationToken,
     /// Bytes that may wait on a channel.
     buffer: usize,
-    /// Bytes that wait on all channels.
-    shared: Arc<Shared>,
+    /// For what waits on all channels of the user.
+    room: Arc<Room>,
+    /// Whether an answer is waited for.
+    asked: Arc<Asked>,
     tasks: TaskTracker,
     runtime: tokio::runtime::Handle,
 }
@@ -43,7 +41,12 @@ struct Entry {
 
 impl Ports {
     /// To be called within a runtime.
-    pub(super) fn new(buffer: usize, tasks: TaskTracker, client: Arc<dyn Client>) -> Arc<Self> {
+    pub(super) fn new(
+        buffer: usize,
+        room: Arc<Room>,
+        tasks: TaskTracker,
+        client: Arc<dyn Client>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             open: Mutex::default(),
             ended: OnceLock::new(),
@@ -52,7 +55,8 @@ impl Ports {
             client,
             over: CancellationToken::new(),
             buffer,
-            shared: Shared::new(buffer.saturating_mul(CHANNELS_FULL)),
+            room,
+            asked: Arc::default(),
             tasks,
             runtime: tokio::runtime::Handle::current(),
         })
@@ -66,7 +70,8 @@ impl Ports {
         Entry {
             port: Arc::new(Port::new(
                 self.buffer,
-                Arc::clone(&self.shared),
+                Arc::clone(&self.room),
+                Arc::clone(&self.asked),
                 self.over.clone(),
             )),
             taken: false,
@@ -128,16 +133,19 @@ impl Ports {
         self.ended.get().cloned()
     }
 
-    /// The window that channels are granted from now on, of those that are usual. The library grants
-    /// one size to all: while a forwarded connection is not taken, everybody gets little, which is
-    /// better than to wait until it is.
-    pub(crate) fn window(&self, usual: u32) -> u32 {
-        let high = self.buffer / 2;
-        let open = self.open();
-        if open.values().any(|entry| entry.port.is_high(high)) {
-            return TRICKLE;
-        }
-        usual
+    /// An answer is waited for, until that is dropped.
+    pub(crate) fn asking(&self) -> Asking {
+        self.asked.ask()
+    }
+
+    /// Whether there is no channel that anybody takes anything from.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open().values().all(|entry| entry.port.is_abandoned())
+    }
+
+    /// Whether a channel holds the server back.
+    pub(super) fn is_held(&self) -> bool {
+        self.open().values().any(|entry| entry.port.is_full())
     }
 
     /// What is said of a connection that has ended.
@@ -209,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_channel_is_taken_whenever_that_is_heard_of() {
-        let ports = Ports::new(1, TaskTracker::new(), Arc::new(NoClient));
+        let ports = Ports::new(1, Room::new(1), TaskTracker::new(), Arc::new(NoClient));
         // Before the callback.
         let early = ports.take(1);
         ports.insert(1);
@@ -227,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_the_connection_is_the_end_of_its_channels() {
-        let ports = Ports::new(1, TaskTracker::new(), Arc::new(NoClient));
+        let ports = Ports::new(1, Room::new(1), TaskTracker::new(), Arc::new(NoClient));
         ports.insert(3);
         let port = ports.get(3).unwrap();
         port.exit(Exit::Status(0));
@@ -246,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_on_an_answer_ends_the_connection() {
-        let ports = Ports::new(1, TaskTracker::new(), Arc::new(NoClient));
+        let ports = Ports::new(1, Room::new(1), TaskTracker::new(), Arc::new(NoClient));
         let port = ports.take(1);
         ports.end_on_drop().disarm();
         assert!(ports.ended().is_none());

@@ -1,6 +1,7 @@
 //! One session channel, and its like on the server behind the gateway.
 
 use super::forward::ForSession;
+use super::legs::Seat;
 use super::port::{Output, Stream};
 use super::registry::Kind;
 use crate::auth::Restrictions;
@@ -22,13 +23,19 @@ const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
 pub(super) struct ProxySession {
     channel: UpstreamChannel,
     restrictions: Arc<Restrictions>,
+    _seat: Seat,
 }
 
 impl ProxySession {
-    pub(super) fn new(channel: UpstreamChannel, restrictions: Arc<Restrictions>) -> Self {
+    pub(super) fn new(
+        channel: UpstreamChannel,
+        seat: Seat,
+        restrictions: Arc<Restrictions>,
+    ) -> Self {
         Self {
             channel,
             restrictions,
+            _seat: seat,
         }
     }
 
@@ -45,7 +52,16 @@ impl ProxySession {
     }
 
     async fn offer(&self, name: &str, value: &str) -> Result<(), Refused> {
-        if !self.channel.env(name, value).await? {
+        if self.channel.env(name, value).await? {
+            return Ok(());
+        }
+        if name == ORIGINAL_COMMAND {
+            // Commands that are forced decide by it, and would without it.
+            tracing::warn!(
+                "the server behind the gateway does not take {ORIGINAL_COMMAND}: the command that is \
+                 forced runs without it (AcceptEnv {ORIGINAL_COMMAND} of its sshd_config)"
+            );
+        } else {
             tracing::debug!(
                 name,
                 "the server behind the gateway does not take a variable"

@@ -32,9 +32,25 @@ pub struct Settings {
     pub rekey_bytes: usize,
     /// Bytes of output that may wait for a slow client, per channel.
     pub buffer: usize,
+    /// `connections`: to the server, for one user's connection. Beyond that, channels share them.
+    pub connections: usize,
 }
 
+/// Channels of a user that may be full.
+const CHANNELS_FULL: usize = 10;
+/// By how much a packet may pass what a channel holds.
+const PACKET_BYTES: usize = 32 * 1024;
+
 impl Settings {
+    /// Bytes that may wait on all channels of a user together. A connection that is not shared does not
+    /// come to that, whatever waits on the others.
+    pub(super) fn room(&self) -> usize {
+        let channels = self.connections.max(CHANNELS_FULL);
+        self.buffer
+            .saturating_add(PACKET_BYTES)
+            .saturating_mul(channels)
+    }
+
     /// Reads what lies in files, as far as no place is needed for that; blocks.
     pub(super) fn load(&self) -> Result<(Loaded, Trusted), SshProxyError> {
         let nowhere = || Target {

@@ -35,6 +35,7 @@ impl UpstreamChannel {
     /// Sends a request, and waits for its answer. Who gives up on it ends the connection: the request
     /// is recorded as failed, and must not have its effect later, when nobody records what follows.
     async fn ask<E>(&self, sending: impl Future<Output = Result<(), E>>) -> Result<bool, Refused> {
+        let _asking = self.ports.asking();
         let unanswered = self.ports.end_on_drop();
         let answer = self.port.ask(sending).await;
         unanswered.disarm();

@@ -1,8 +1,8 @@
 //! The library's callbacks for a connection to a server.
 
 use super::outcome::shown;
-use super::{Check, Failure, UpstreamChannel, WINDOW};
-use crate::backend::sshproxy::{Kind, Ports, Presented, Stream, TRICKLE, pipe};
+use super::{Check, Failure, UpstreamChannel};
+use crate::backend::sshproxy::{Kind, Ports, Presented, Stream, pipe};
 use crate::backend::{Arrival, Exit, Originator, Pipe, Refused};
 use ::russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use ::russh::keys::{PublicKey, PublicKeyOrCertificate};
@@ -12,7 +12,6 @@ use auditssh_log::message::{
     ExitSignal, ForwardChannel, ReverseForwardChannel, StreamLocal, X11ForwardChannel,
 };
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Extended data that is standard error (RFC 4254, 5.2).
 const STDERR: u32 = 1;
@@ -20,8 +19,6 @@ const STDERR: u32 = 1;
 const CHANNELS: usize = 100;
 /// Bytes of a name in such a request that are recorded.
 const NAME: usize = 256;
-/// How long each packet of a trickle is held up.
-const NAP: Duration = Duration::from_millis(20);
 /// Banners that a server may show.
 const BANNERS: usize = 100;
 
@@ -99,7 +96,7 @@ impl Offered {
     async fn take(mut self) -> Result<Pipe, Refused> {
         let (channel, handle) = self.0.take().ok_or_else(|| Refused::new("it is taken"))?;
         handle.accept().await;
-        Ok(pipe(channel))
+        Ok(pipe(channel, ()))
     }
 }
 
@@ -172,10 +169,6 @@ impl Handler for Watcher {
         Ok(())
     }
 
-    fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
-        self.ports.window(WINDOW)
-    }
-
     async fn channel_success(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Failure> {
         if let Some(port) = self.ports.get(id.number()) {
             port.answer(true);
@@ -193,10 +186,6 @@ impl Handler for Watcher {
     async fn data(&mut self, id: ChannelId, bytes: &[u8], _: &mut Session) -> Result<(), Failure> {
         if let Some(port) = self.ports.get(id.number()) {
             port.put(Stream::Stdout, bytes).await;
-            if bytes.len() <= TRICKLE as usize && self.ports.window(WINDOW) == TRICKLE {
-                // A trickle stays one.
-                tokio::time::sleep(NAP).await;
-            }
         }
         Ok(())
     }

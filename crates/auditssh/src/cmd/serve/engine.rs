@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use auditssh_archive::{Archive, Observer, OpenError};
 use auditssh_gateway::backend::container::Itself;
 use auditssh_gateway::{self as gateway, HostKey, Server};
+use auditssh_monitor::Counts;
 use auditssh_s3::{Inbox, Uploader};
 use std::io::{self, Write};
 use std::path::Path;
@@ -52,6 +53,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     // One directory of those that are locked is enough.
     let first = config.audit.first();
     let itself = Itself::new(first.map(|audit| audit.directory.path.clone()));
+    let counted = Arc::clone(itself.counters());
     let make = move |mut backend| {
         if let Backend::Local(local) = &mut backend {
             local.open_files = open_files;
@@ -111,7 +113,11 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         let uploads =
             uploads.map(|output| output.as_ref().map(|(uploader, _)| Arc::clone(uploader)));
         let uploads = uploads.collect();
-        let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
+        let counts = Counts {
+            gateway: server.counters(),
+            backends: counted,
+        };
+        let monitoring = Monitoring::start(config.monitor, counts, &archive, uploads)?;
         let viewer = plan.start()?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");

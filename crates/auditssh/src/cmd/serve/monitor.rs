@@ -3,8 +3,7 @@
 use crate::config::{Http, Monitor};
 use anyhow::Context;
 use auditssh_archive::Archive;
-use auditssh_gateway as gateway;
-use auditssh_monitor::{Health, Metrics, Page, Renewal, Server};
+use auditssh_monitor::{Counts, Health, Metrics, Page, Renewal, Server};
 use auditssh_s3::Uploader;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -42,7 +41,7 @@ impl Monitoring {
     /// Listens where the settings say, and serves.
     pub(super) fn start(
         settings: Monitor,
-        gateway: Arc<gateway::Counters>,
+        counts: Counts,
         archive: &Archive,
         uploads: Vec<Option<Arc<Uploader>>>,
     ) -> anyhow::Result<Self> {
@@ -55,7 +54,7 @@ impl Monitoring {
         if let Some(http) = settings.metrics {
             let version = env!("CARGO_PKG_VERSION");
             let (archive, health) = (archive.clone(), Arc::clone(&health));
-            let page = Metrics::new(settings.path, version, gateway, archive, uploads, health);
+            let page = Metrics::new(settings.path, version, counts, archive, uploads, health);
             renewals.metrics = Some(serve(&mut servers, http, "metrics", Arc::new(page))?);
         }
         Ok(Self {

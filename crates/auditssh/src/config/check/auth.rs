@@ -129,16 +129,8 @@ fn refuse_means(raw: &raw::Auth, report: &mut Report) {
 /// The webhook of the older form, if it is used.
 fn older(raw: &raw::Auth, report: &mut Report) -> Option<raw::Webhook> {
     let older = raw::Webhook {
-        url: raw.url.clone(),
         allow_redirects: raw.allow_redirects.clone(),
-        timeout: raw.timeout.clone(),
-        cacert: raw.cacert.clone(),
-        cert: raw.cert.clone(),
-        key: raw.key.clone(),
-        tls_version: raw.tls_version,
-        curves: raw.curves.clone(),
-        cipher: raw.cipher.clone(),
-        within: raw.within.clone(),
+        ..raw.webhook(&raw.within)
     };
     bounds(&older, report);
     if raw.url.value.is_empty() {

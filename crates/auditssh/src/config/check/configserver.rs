@@ -17,16 +17,8 @@ const WITHIN: Span = Span::from_secs(60);
 pub(super) fn check(raw: &Raw, base: &Base, report: &mut Report) -> Option<Arc<ConfigServer>> {
     let block = &raw.configserver;
     let webhook = raw::Webhook {
-        url: block.url.clone(),
         allow_redirects: block.allow_redirects.clone(),
-        timeout: block.timeout.clone(),
-        cacert: block.cacert.clone(),
-        cert: block.cert.clone(),
-        key: block.key.clone(),
-        tls_version: block.tls_version,
-        curves: block.curves.clone(),
-        cipher: block.cipher.clone(),
-        within: At::unplaced(WITHIN),
+        ..block.webhook(&At::unplaced(WITHIN))
     };
     bounds(&webhook, report);
     if webhook.url.value.is_empty() {

@@ -155,10 +155,10 @@ fn identity(cert: &At<String>, key: &At<Secret>, report: &mut Report) -> Option<
 fn launch(raw: &DockerExecution, report: &mut Report) -> Option<Launch> {
     let value = |block: &Option<At<Passed>>| {
         let block = block.as_ref();
-        block.map_or(Value::Null, |block| block.value.value())
+        block.map_or(Value::Null, |block| block.value.value().clone())
     };
     let container = match &raw.container {
-        Some(container) => container.value.value(),
+        Some(container) => container.value.value().clone(),
         None => json!({"image": IMAGE}),
     };
     let blocks = [&raw.container, &raw.host, &raw.network, &raw.platform];

@@ -143,7 +143,7 @@ fn pod(block: &Kubernetes, is_backend: bool, report: &mut Report) -> backend::Po
 /// The specification, if it is one.
 fn spec(pod: &Pod, report: &mut Report) -> Value {
     let at = &pod.spec;
-    let mut spec = at.value.0.clone();
+    let mut spec = at.value.value().clone();
     match backend::check_spec(&mut spec) {
         Ok(unknown) => {
             for path in unknown {

@@ -4,8 +4,7 @@ use super::auth::{bounds, make};
 use super::report::Report;
 use crate::config::at::At;
 use crate::config::raw::{
-    self, GitHub, KeyboardInteractive, KeyboardInteractiveMeans, Oauth2,
-    Oauth2Provider as Provider, Oidc,
+    self, KeyboardInteractive, KeyboardInteractiveMeans, Oauth2, Oauth2Provider as Provider,
 };
 use auditssh_gateway::auth::Elsewhere;
 use auditssh_webhook::oauth2::{self, Registration};
@@ -21,7 +20,11 @@ pub(super) fn check(
     report: &mut Report,
 ) -> Option<Arc<dyn Elsewhere>> {
     let block = &raw.oauth2;
-    let (github, oidc) = (github(block), oidc(block));
+    let github = block.github.webhook(&block.auth_timeout);
+    let oidc = raw::Webhook {
+        allow_redirects: block.oidc.allow_redirects.clone(),
+        ..block.oidc.webhook(&block.auth_timeout)
+    };
     bounds(&github, report);
     bounds(&oidc, report);
     if raw.method.value != KeyboardInteractiveMeans::Oauth2 {
@@ -169,58 +172,5 @@ fn registration(block: &Oauth2, extra_scopes: Vec<String>) -> Registration {
         extra_scopes,
         enforce_scopes: false,
         enforce_username: true,
-    }
-}
-
-fn github(block: &Oauth2) -> raw::Webhook {
-    let GitHub {
-        url,
-        timeout,
-        cacert,
-        cert,
-        key,
-        tls_version,
-        curves,
-        cipher,
-        ..
-    } = &block.github;
-    raw::Webhook {
-        url: url.clone(),
-        allow_redirects: At::unplaced(false),
-        timeout: timeout.clone(),
-        cacert: cacert.clone(),
-        cert: cert.clone(),
-        key: key.clone(),
-        tls_version: *tls_version,
-        curves: curves.clone(),
-        cipher: cipher.clone(),
-        within: block.auth_timeout.clone(),
-    }
-}
-
-fn oidc(block: &Oauth2) -> raw::Webhook {
-    let Oidc {
-        url,
-        allow_redirects,
-        timeout,
-        cacert,
-        cert,
-        key,
-        tls_version,
-        curves,
-        cipher,
-        ..
-    } = &block.oidc;
-    raw::Webhook {
-        url: url.clone(),
-        allow_redirects: allow_redirects.clone(),
-        timeout: timeout.clone(),
-        cacert: cacert.clone(),
-        cert: cert.clone(),
-        key: key.clone(),
-        tls_version: *tls_version,
-        curves: curves.clone(),
-        cipher: cipher.clone(),
-        within: block.auth_timeout.clone(),
     }
 }

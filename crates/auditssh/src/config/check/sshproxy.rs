@@ -21,6 +21,7 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<(Settings, Option<
     let block = &raw.sshproxy;
     let port = report.within(&block.port, bounds::PORT);
     let timeout = report.within(&block.timeout, bounds::BACKEND_TIME);
+    let connections = report.within(&block.connections, bounds::HOST_CONNECTIONS);
     if let Err(message) = version(&block.client_version.value, "clientVersion") {
         report.fault(&block.client_version, message);
     }
@@ -57,6 +58,7 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<(Settings, Option<
         client_version: block.client_version.value.clone(),
         rekey_bytes: raw.ssh.rekey_limit.value.into(),
         buffer: raw.limits.channel_buffer.value.into(),
+        connections,
     };
     Some((settings, separator))
 }

@@ -1,6 +1,6 @@
 //! `auth`, in ContainerSSH's words.
 
-use super::http::TlsVersion;
+use super::http::{TlsVersion, http_block};
 use super::oauth2::Oauth2;
 use crate::config::at::At;
 use crate::config::bounds;
@@ -15,48 +15,33 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Who is asked about users that do not stand in `users`, and who of all may come in: webhooks in
-/// ContainerSSH's form, see [webhooks.md](webhooks.md). Without any, only `users` log in.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Auth {
-    /// Who is asked about passwords, those typed at the prompt of keyboard-interactive included.
-    /// `true` and `false` belong to the older form, see `url`.
-    pub(crate) password: Password,
-    /// Who is asked about public keys. A key that is good still has to be proven by a signature.
-    pub(crate) public_key: WebhookMethod,
-    /// Who is asked, once a user is proven by whatever means, whether the user may come in.
-    pub(crate) authz: WebhookMethod,
-    /// Keyboard-interactive: asks for the password, or has users prove themselves on a web page.
-    pub(crate) keyboard_interactive: KeyboardInteractive,
-    /// GSSAPI, which is not in this version.
-    pub(crate) gssapi: Gssapi,
-    /// The older form, that of ContainerSSH 0.4: one webhook for passwords and keys. It stands here,
-    /// with its settings beside it.
-    pub(crate) url: At<String>,
-    /// With `url`: whether keys are asked about; passwords are unless `password` is `false`.
-    pub(crate) pubkey: Option<bool>,
-    /// With `url`: see `password.webhook`.
-    pub(crate) allow_redirects: At<bool>,
-    /// With `url`: see `password.webhook`.
-    #[schemars(transform = bounds::HTTP_TIMEOUT.told())]
-    pub(crate) timeout: At<Span>,
-    /// With `url`: see `password.webhook`.
-    pub(crate) cacert: At<String>,
-    /// With `url`: see `password.webhook`.
-    pub(crate) cert: At<String>,
-    /// With `url`: see `password.webhook`.
-    pub(crate) key: Option<At<Secret>>,
-    /// With `url`: see `password.webhook`.
-    pub(crate) tls_version: TlsVersion,
-    /// With `url`: see `password.webhook`.
-    pub(crate) curves: Option<At<OneOrMany<String>>>,
-    /// With `url`: see `password.webhook`.
-    pub(crate) cipher: Option<At<OneOrMany<String>>>,
-    /// With `url`: see `password.webhook`.
-    #[serde(rename = "authTimeout")]
-    #[schemars(transform = bounds::AUTH_TIMEOUT.told())]
-    pub(crate) within: At<Span>,
+http_block! {
+    /// Who is asked about users that do not stand in `users`, and who of all may come in: webhooks in
+    /// ContainerSSH's form, see [webhooks.md](webhooks.md). Without any, only `users` log in.
+    Auth, see "With `url`: see `password.webhook`.", timeout 2 {
+        /// Who is asked about passwords, those typed at the prompt of keyboard-interactive included.
+        /// `true` and `false` belong to the older form, see `url`.
+        password: Password = Password::default(),
+        /// Who is asked about public keys. A key that is good still has to be proven by a signature.
+        public_key: WebhookMethod = WebhookMethod::default(),
+        /// Who is asked, once a user is proven by whatever means, whether the user may come in.
+        authz: WebhookMethod = WebhookMethod::default(),
+        /// Keyboard-interactive: asks for the password, or has users prove themselves on a web page.
+        keyboard_interactive: KeyboardInteractive = KeyboardInteractive::default(),
+        /// GSSAPI, which is not in this version.
+        gssapi: Gssapi = Gssapi::default(),
+        /// The older form, that of ContainerSSH 0.4: one webhook for passwords and keys. It stands here,
+        /// with its settings beside it.
+        url: At<String> = At::default(),
+        /// With `url`: whether keys are asked about; passwords are unless `password` is `false`.
+        pubkey: Option<bool> = None,
+        /// With `url`: see `password.webhook`.
+        allow_redirects: At<bool> = At::default(),
+        /// With `url`: see `password.webhook`.
+        #[serde(rename = "authTimeout")]
+        #[schemars(transform = bounds::AUTH_TIMEOUT.told())]
+        within: At<Span> = Webhook::default().within,
+    }
 }
 
 impl Auth {
@@ -67,41 +52,6 @@ impl Auth {
             Password::Asked(_) => false,
         };
         password || self.public_key.method == WebhookMeans::Webhook || !self.url.value.is_empty()
-    }
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        let Webhook {
-            url,
-            allow_redirects,
-            timeout,
-            cacert,
-            cert,
-            key,
-            tls_version,
-            curves,
-            cipher,
-            within,
-        } = Webhook::default();
-        Self {
-            password: Password::default(),
-            public_key: WebhookMethod::default(),
-            authz: WebhookMethod::default(),
-            keyboard_interactive: KeyboardInteractive::default(),
-            gssapi: Gssapi::default(),
-            url,
-            pubkey: None,
-            allow_redirects,
-            timeout,
-            cacert,
-            cert,
-            key,
-            tls_version,
-            curves,
-            cipher,
-            within,
-        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! `docker`, in ContainerSSH's words.
 
+use super::timeouts::timeouts;
 use crate::config::at::At;
-use crate::config::bounds;
-use crate::config::duration::Span;
 use crate::config::passed::Passed;
 use crate::config::secret::Secret;
 use schemars::JsonSchema;
@@ -163,42 +162,22 @@ pub(crate) enum ImagePullPolicy {
     Never,
 }
 
-/// How long what may take. `limits.backendOpen` and `limits.backendRequest` hold, too: the shorter
-/// time counts.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct DockerTimeouts {
-    /// The pull of the image; and the creation and the start of a container.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) container_start: At<Span>,
-    /// The removal of a container. It is tried on after that, and reported; the end of the server
-    /// waits no longer.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) container_stop: At<Span>,
-    /// The start of a program.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) command_start: At<Span>,
-    /// A signal.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) signal: At<Span>,
-    /// A change of a terminal's size.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) window: At<Span>,
-    /// Any other request to the engine.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) http: At<Span>,
-}
-
-impl Default for DockerTimeouts {
-    fn default() -> Self {
-        let minute = || At::unplaced(Span::from_secs(60));
-        Self {
-            container_start: minute(),
-            container_stop: minute(),
-            command_start: minute(),
-            signal: minute(),
-            window: minute(),
-            http: At::unplaced(Span::from_secs(15)),
-        }
+timeouts! {
+    /// How long what may take. `limits.backendOpen` and `limits.backendRequest` hold, too: the shorter
+    /// time counts.
+    DockerTimeouts {
+        /// The pull of the image; and the creation and the start of a container.
+        container_start: 60,
+        /// The removal of a container. It is tried on after that, and reported; the end of the server
+        /// waits no longer.
+        container_stop: 60,
+        /// The start of a program.
+        command_start: 60,
+        /// A signal.
+        signal: 60,
+        /// A change of a terminal's size.
+        window: 60,
+        /// Any other request to the engine.
+        http: 15,
     }
 }

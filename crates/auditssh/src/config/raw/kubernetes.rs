@@ -1,9 +1,9 @@
 //! `kubernetes`.
 
+use super::timeouts::timeouts;
 use crate::config::at::At;
 use crate::config::bounds;
-use crate::config::duration::Span;
-use crate::config::pod_spec::PodSpec;
+use crate::config::passed::PodSpec;
 use crate::config::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -202,41 +202,21 @@ pub(crate) enum PodMode {
     Persistent,
 }
 
-/// How long each thing may take.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Timeouts {
-    /// Until a pod can be used: scheduled, its image pulled, its containers ready. It is cut down to what
-    /// `limits.backendOpen` leaves.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) pod_start: At<Span>,
-    /// Until the API server has taken the order to delete a pod.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) pod_stop: At<Span>,
-    /// Until a program runs; also for each file that a service sends with a login.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) command_start: At<Span>,
-    /// Until a signal is sent.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) signal: At<Span>,
-    /// Until a terminal is told its new size.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) window: At<Span>,
-    /// For one request to the API server, connecting included.
-    #[schemars(transform = bounds::BACKEND_TIME.told())]
-    pub(crate) http: At<Span>,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let seconds = |count| At::unplaced(Span::from_secs(count));
-        Self {
-            pod_start: seconds(60),
-            pod_stop: seconds(60),
-            command_start: seconds(60),
-            signal: seconds(60),
-            window: seconds(60),
-            http: seconds(15),
-        }
+timeouts! {
+    /// How long each thing may take.
+    Timeouts {
+        /// Until a pod can be used: scheduled, its image pulled, its containers ready. It is cut down to what
+        /// `limits.backendOpen` leaves.
+        pod_start: 60,
+        /// Until the API server has taken the order to delete a pod.
+        pod_stop: 60,
+        /// Until a program runs; also for each file that a service sends with a login.
+        command_start: 60,
+        /// Until a signal is sent.
+        signal: 60,
+        /// Until a terminal is told its new size.
+        window: 60,
+        /// For one request to the API server, connecting included.
+        http: 15,
     }
 }

@@ -1,11 +1,10 @@
 //! `auth.keyboardInteractive.oauth2`.
 
-use super::http::TlsVersion;
+use super::http::http_block;
 use crate::config::at::At;
 use crate::config::bounds;
 use crate::config::duration::Span;
 use crate::config::ignored::Ignored;
-use crate::config::one_or_many::OneOrMany;
 use crate::config::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,80 +52,50 @@ pub(crate) enum Oauth2Provider {
     Generic,
 }
 
-/// GitHub.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct GitHub {
-    /// Where its pages are.
-    pub(crate) url: At<String>,
-    /// Where its programming interface is.
-    pub(crate) apiurl: At<String>,
-    /// Whether the login name must be that of the user at GitHub.
-    pub(crate) enforce_username: bool,
-    /// An organization of which the user must be an active member; empty for none.
-    pub(crate) require_org_membership: At<String>,
-    /// Whether the user must have a second factor.
-    #[serde(rename = "require2FA")]
-    pub(crate) require_2fa: bool,
-    /// Scopes that are asked for beyond those that are needed.
-    pub(crate) extra_scopes: At<Vec<String>>,
-    /// Whether a user who grants fewer scopes is refused.
-    pub(crate) enforce_scopes: bool,
-    /// How long one request may take.
-    #[schemars(transform = bounds::HTTP_TIMEOUT.told())]
-    pub(crate) timeout: At<Span>,
-    /// See `auth.password.webhook`.
-    pub(crate) cacert: At<String>,
-    /// See `auth.password.webhook`.
-    pub(crate) cert: At<String>,
-    /// See `auth.password.webhook`.
-    pub(crate) key: Option<At<Secret>>,
-    /// See `auth.password.webhook`.
-    pub(crate) tls_version: TlsVersion,
-    /// See `auth.password.webhook`.
-    pub(crate) curves: Option<At<OneOrMany<String>>>,
-    /// See `auth.password.webhook`.
-    pub(crate) cipher: Option<At<OneOrMany<String>>>,
+http_block! {
+    /// GitHub.
+    GitHub, see "See `auth.password.webhook`.", timeout 10 {
+        /// Where its pages are.
+        url: At<String> = text("https://github.com"),
+        /// Where its programming interface is.
+        apiurl: At<String> = text("https://api.github.com"),
+        /// Whether the login name must be that of the user at GitHub.
+        enforce_username: bool = true,
+        /// An organization of which the user must be an active member; empty for none.
+        require_org_membership: At<String> = At::default(),
+        /// Whether the user must have a second factor.
+        #[serde(rename = "require2FA")]
+        require_2fa: bool = false,
+        /// Scopes that are asked for beyond those that are needed.
+        extra_scopes: At<Vec<String>> = At::default(),
+        /// Whether a user who grants fewer scopes is refused.
+        enforce_scopes: bool = false,
+    }
 }
 
-/// A provider of OpenID Connect.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Oidc {
-    /// Its issuer: below it lies `/.well-known/openid-configuration`.
-    pub(crate) url: At<String>,
-    /// The device flow, which is what there is.
-    pub(crate) device_flow: At<bool>,
-    /// A flow that is not in this version.
-    pub(crate) authorization_code_flow: At<bool>,
-    /// The claim that is the name of the user.
-    pub(crate) username_field: At<String>,
-    /// Whether the login name must be that name.
-    pub(crate) enforce_username: bool,
-    /// For a flow that is not in this version.
-    #[serde(rename = "redirectURI")]
-    pub(crate) redirect_uri: String,
-    /// Scopes that are asked for beside `openid`.
-    pub(crate) extra_scopes: At<Vec<String>>,
-    /// Whether a user who grants fewer scopes is refused.
-    pub(crate) enforce_scopes: bool,
-    /// See `auth.password.webhook`.
-    pub(crate) allow_redirects: At<bool>,
-    /// How long one request may take.
-    #[schemars(transform = bounds::HTTP_TIMEOUT.told())]
-    pub(crate) timeout: At<Span>,
-    /// See `auth.password.webhook`.
-    pub(crate) cacert: At<String>,
-    /// See `auth.password.webhook`.
-    pub(crate) cert: At<String>,
-    /// See `auth.password.webhook`.
-    pub(crate) key: Option<At<Secret>>,
-    /// See `auth.password.webhook`.
-    pub(crate) tls_version: TlsVersion,
-    /// See `auth.password.webhook`.
-    pub(crate) curves: Option<At<OneOrMany<String>>>,
-    /// See `auth.password.webhook`.
-    pub(crate) cipher: Option<At<OneOrMany<String>>>,
+http_block! {
+    /// A provider of OpenID Connect.
+    Oidc, see "See `auth.password.webhook`.", timeout 10 {
+        /// Its issuer: below it lies `/.well-known/openid-configuration`.
+        url: At<String> = At::default(),
+        /// The device flow, which is what there is.
+        device_flow: At<bool> = At::unplaced(true),
+        /// A flow that is not in this version.
+        authorization_code_flow: At<bool> = At::default(),
+        /// The claim that is the name of the user.
+        username_field: At<String> = text("sub"),
+        /// Whether the login name must be that name.
+        enforce_username: bool = true,
+        /// For a flow that is not in this version.
+        #[serde(rename = "redirectURI")]
+        redirect_uri: String = String::new(),
+        /// Scopes that are asked for beside `openid`.
+        extra_scopes: At<Vec<String>> = At::default(),
+        /// Whether a user who grants fewer scopes is refused.
+        enforce_scopes: bool = false,
+        /// See `auth.password.webhook`.
+        allow_redirects: At<bool> = At::default(),
+    }
 }
 
 fn text(text: &str) -> At<String> {
@@ -137,7 +106,7 @@ impl Default for Oauth2 {
     fn default() -> Self {
         Self {
             provider: At::default(),
-            client_id: text(""),
+            client_id: At::default(),
             client_secret: None,
             auth_timeout: At::unplaced(Span::from_secs(120)),
             github: GitHub::default(),
@@ -146,50 +115,6 @@ impl Default for Oauth2 {
             generic: Ignored,
             qr_code_clients: Vec::new(),
             device_flow_clients: Vec::new(),
-        }
-    }
-}
-
-impl Default for GitHub {
-    fn default() -> Self {
-        Self {
-            url: text("https://github.com"),
-            apiurl: text("https://api.github.com"),
-            enforce_username: true,
-            require_org_membership: text(""),
-            require_2fa: false,
-            extra_scopes: At::default(),
-            enforce_scopes: false,
-            timeout: At::unplaced(Span::from_secs(10)),
-            cacert: text(""),
-            cert: text(""),
-            key: None,
-            tls_version: TlsVersion::default(),
-            curves: None,
-            cipher: None,
-        }
-    }
-}
-
-impl Default for Oidc {
-    fn default() -> Self {
-        Self {
-            url: text(""),
-            device_flow: At::unplaced(true),
-            authorization_code_flow: At::unplaced(false),
-            username_field: text("sub"),
-            enforce_username: true,
-            redirect_uri: String::new(),
-            extra_scopes: At::default(),
-            enforce_scopes: false,
-            allow_redirects: At::unplaced(false),
-            timeout: At::unplaced(Span::from_secs(10)),
-            cacert: text(""),
-            cert: text(""),
-            key: None,
-            tls_version: TlsVersion::default(),
-            curves: None,
-            cipher: None,
         }
     }
 }

@@ -70,6 +70,10 @@ pub(crate) struct SshProxy {
     /// How long the connection, the exchange of keys and the login there may take together.
     #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) timeout: At<Span>,
+    /// How many connections to the host one user's connection may have. Each channel has one of its
+    /// own while there may be so many, so that one that is not taken holds up no other.
+    #[schemars(transform = bounds::HOST_CONNECTIONS.told())]
+    pub(crate) connections: At<usize>,
     /// What the gateway calls itself there, in the form of `ssh.serverVersion`.
     pub(crate) client_version: At<String>,
 }
@@ -99,6 +103,7 @@ impl Default for SshProxy {
             route_separator: nothing(),
             routes: At::default(),
             timeout: At::unplaced(Span::from_secs(60)),
+            connections: At::unplaced(10),
             client_version: At::unplaced("SSH-2.0-AuditSSH".into()),
         }
     }

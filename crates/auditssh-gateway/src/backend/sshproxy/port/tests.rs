@@ -4,7 +4,8 @@ use tokio::io::AsyncReadExt;
 fn port(limit: usize) -> Arc<Port> {
     Arc::new(Port::new(
         limit,
-        Shared::new(usize::MAX),
+        Room::new(usize::MAX),
+        Arc::default(),
         CancellationToken::new(),
     ))
 }
@@ -50,6 +51,20 @@ async fn a_full_queue_holds_the_server_back_until_it_is_read() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_waited_for_is_not_held_up_by_a_full_queue() {
+    let (room, asked) = (Room::new(100), Arc::new(Asked::default()));
+    let port = Port::new(4, room, Arc::clone(&asked), CancellationToken::new());
+    port.put(Stream::Stdout, b"12345").await;
+    assert!(pending(port.put(Stream::Stdout, b"6")).await);
+    let asking = asked.ask();
+    port.put(Stream::Stdout, &[0; 95]).await;
+    // All channels together have their bound all the same.
+    assert!(pending(port.put(Stream::Stdout, b"6")).await);
+    drop(asking);
+    assert!(!asked.is_asked() && port.is_full());
+}
+
+#[tokio::test]
 async fn nothing_waits_for_a_session_or_a_connection_that_is_gone() {
     let abandoned = port(1);
     abandoned.put(Stream::Stdout, b"12").await;
@@ -58,7 +73,7 @@ async fn nothing_waits_for_a_session_or_a_connection_that_is_gone() {
     abandoned.put(Stream::Stdout, b"3").await;
 
     let over = CancellationToken::new();
-    let cut = Port::new(1, Shared::new(usize::MAX), over.clone());
+    let cut = Port::new(1, Room::new(usize::MAX), Arc::default(), over.clone());
     cut.put(Stream::Stdout, b"12").await;
     over.cancel();
     cut.put(Stream::Stdout, b"3").await;

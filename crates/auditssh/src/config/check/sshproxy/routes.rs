@@ -45,6 +45,8 @@ pub(super) fn check(block: &SshProxy, report: &mut Report) -> Vec<Route> {
                 all,
                 format!("`routes`: `{name}` would lead to every host; name a domain or a network"),
             );
+        } else if route.server.is_none() {
+            judge_domain(name, block, report);
         }
         routes.push(checked(name, route, block, report));
     }
@@ -84,6 +86,35 @@ fn checked(name: &str, route: &raw::Route, block: &SshProxy, report: &mut Report
 fn is_name(name: &str) -> bool {
     let letters = |letter: u8| letter.is_ascii_alphanumeric() || b".-_:*?".contains(&letter);
     !name.is_empty() && name.bytes().all(letters)
+}
+
+/// A pattern that leads to the host that the user names must end with a domain: others could have names
+/// that end like it.
+fn judge_domain(name: &str, block: &SshProxy, report: &mut Report) {
+    let Some((_, end)) = name.rsplit_once(['*', '?']) else {
+        return;
+    };
+    // One that ends with a wildcard is for addresses only.
+    if end.is_empty() {
+        return;
+    }
+    match end.split_once('.') {
+        Some((_, domain)) if domain.contains('.') => {}
+        Some(("", domain)) if !domain.is_empty() => report.warn(
+            &block.routes,
+            format!(
+                "`routes`: `{name}` leads to every host whose name ends so; that must be a domain of your \
+                 own network, not one in which anybody can have a name"
+            ),
+        ),
+        _ => report.fault(
+            &block.routes,
+            format!(
+                "`routes`: others can have names that end like `{name}`; write a whole domain, such as \
+                 `*.db.example.com`, or give the route a `server`"
+            ),
+        ),
+    }
 }
 
 /// Whether nothing but wildcards and dots stands there.
