@@ -68,12 +68,20 @@ class Gateway:
         return self.make(security={"forwarding": forwarding}, **changes).start()
 
 
+@pytest.fixture
+def make_gateway(make_server, make_upstream, make_proxy):
+    def make(backend: str, settings=None) -> Gateway:
+        if backend == "local":
+            return Gateway(make_server, "local")
+        upstream = make_upstream(OpenSsh, lambda _: "AllowStreamLocalForwarding yes\nX11Forwarding yes")
+        return Gateway(lambda **changes: make_proxy(upstream, settings, **changes), "sshproxy")
+
+    return make
+
+
 @pytest.fixture(params=["local", "sshproxy"])
-def gateway(request, make_server, make_upstream, make_proxy) -> Gateway:
-    if request.param == "local":
-        return Gateway(make_server, "local")
-    upstream = make_upstream(OpenSsh, lambda _: "AllowStreamLocalForwarding yes\nX11Forwarding yes")
-    return Gateway(lambda **changes: make_proxy(upstream, **changes), "sshproxy")
+def gateway(request, make_gateway) -> Gateway:
+    return make_gateway(request.param)
 
 
 def answers(log) -> list[dict]:
@@ -205,8 +213,10 @@ def test_a_receiver_that_takes_nothing_stalls_nobody_else(gateway):
             stalled.close()
 
 
-def test_a_receiver_in_the_client_that_takes_nothing_stalls_nobody_else(gateway):
-    server = gateway.start()
+@pytest.mark.parametrize("backend", ["local", "sshproxy"])
+def test_a_receiver_in_the_client_that_takes_nothing_stalls_nobody_else(make_gateway, backend):
+    """By `sshproxy`, where it may have connections to the host for that."""
+    server = make_gateway(backend, {"connections": 10}).start()
     data = bytes(40 * MIB)
 
     def much(connection):

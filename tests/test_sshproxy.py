@@ -311,7 +311,7 @@ def logins(upstream) -> int:
 @pytest.mark.parametrize("size", [128, pytest.param(1024, marks=pytest.mark.nightly)])
 def test_a_session_that_is_not_taken_holds_up_no_other(make_proxy, openssh, size):
     """Neither bytes nor the answers to what others ask for; nothing of it is lost, and little is held."""
-    server = make_proxy(openssh).start()
+    server = make_proxy(openssh, {"connections": 10}).start()
     before = server.memory()
     with shared(server) as master:
         one = stalled(server, openssh, master, size * MIB)
@@ -338,7 +338,7 @@ def drained(process, server, before: int) -> int:
 
 
 def test_channels_share_what_connections_there_may_be(make_proxy, openssh):
-    server = make_proxy(openssh, {"connections": 1}).start()
+    server = make_proxy(openssh).start()
     with shared(server) as master:
         one = stalled(server, openssh, master, 64 * MIB)
         other = master.start("echo after it", stdout=subprocess.PIPE)
@@ -360,7 +360,7 @@ def test_channels_share_a_connection_if_there_is_no_further_one(make_proxy, make
         fake.accepts = len(fake.connections) == 1
 
     fake = make_fake(process=stays, made=once)
-    server = make_proxy(fake).start()
+    server = make_proxy(fake, {"connections": 10}).start()
     with shared(server) as master:
         running = [master.start("x", stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
         for one in running:
@@ -382,7 +382,7 @@ def test_a_further_connection_ends_when_it_is_not_used(make_proxy, make_fake):
         process.exit(0)
 
     fake = make_fake(process=stays)
-    server = make_proxy(fake).start()
+    server = make_proxy(fake, {"connections": 10}).start()
     with shared(server) as master:
         running = [master.start("x", stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
         for one in running:

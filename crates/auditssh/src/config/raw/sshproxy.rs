@@ -70,8 +70,9 @@ pub(crate) struct SshProxy {
     /// How long the connection, the exchange of keys and the login there may take together.
     #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) timeout: At<Span>,
-    /// How many connections to the host one user's connection may have. Each channel has one of its
-    /// own while there may be so many, so that one that is not taken holds up no other.
+    /// How many connections to the host one user's connection may have. With more than one, each
+    /// channel has one of its own while there may be so many, so that a channel that the user does
+    /// not read holds up no other; the gateway logs in to the host for each.
     #[schemars(transform = bounds::HOST_CONNECTIONS.told())]
     pub(crate) connections: At<usize>,
     /// What the gateway calls itself there, in the form of `ssh.serverVersion`.
@@ -103,7 +104,7 @@ impl Default for SshProxy {
             route_separator: nothing(),
             routes: At::default(),
             timeout: At::unplaced(Span::from_secs(60)),
-            connections: At::unplaced(10),
+            connections: At::unplaced(1),
             client_version: At::unplaced("SSH-2.0-AuditSSH".into()),
         }
     }
