@@ -237,7 +237,7 @@ impl Held {
 
 impl Drop for Outputs {
     fn drop(&mut self) {
-        let _ = self.append(Instant::now(), Event::Disconnect.into());
+        drop(self.append(Instant::now(), Event::Disconnect.into()));
     }
 }
 
