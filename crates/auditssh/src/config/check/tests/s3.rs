@@ -54,7 +54,7 @@ fn the_documented_block_is_served() {
 
 #[test]
 fn a_bucket_alone_is_enough() {
-    let config = loaded(&s3("")).config;
+    let mut config = loaded(&s3("")).config;
     let bucket = config.audit.remove(0).bucket.unwrap();
     assert_eq!(bucket.local, Path::new("/var/lib/audit"));
     assert!(matches!(
