@@ -20,6 +20,7 @@ from harness.wait import until
 from test_views import Screen, cast
 
 pytestmark = pytest.mark.timeout(600)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +125,12 @@ def same_screen(page, wanted: list[str]) -> None:
     assert terminal(page) == wanted
 
 
+def slider(page):
+    return page.get_by_role("slider", name="Position", exact=True)
+
+
 def position(page) -> float:
-    return float(page.get_by_label("Position").input_value())
+    return float(slider(page).input_value())
 
 
 def test_nobody_sees_anything_before_the_login(browser, watched):
@@ -240,7 +245,7 @@ def test_a_recording_is_sought_by_hand_and_by_keys(watched, page, person):
     page.goto(f"/sessions/{log.file.name}")
     marks = page.get_by_role("group", name="Commands on the timeline").get_by_role("button")
     expect(marks.last).to_be_visible()
-    page.get_by_label("Position").focus()
+    slider(page).focus()
 
     page.keyboard.press("9")
     shows(page, "second")
@@ -258,7 +263,7 @@ def test_a_recording_is_sought_by_hand_and_by_keys(watched, page, person):
     marks.and_(page.get_by_role("button", name=re.compile("t''hird"))).click()
     shows(page, "second")
     assert not any(line == "third" for line in terminal(page))
-    page.get_by_label("Position").focus()
+    slider(page).focus()
     page.keyboard.press("ArrowRight")
     shows(page, "third")
 
@@ -303,7 +308,7 @@ def test_what_is_known_stands_beside_it(watched, page, person, tmp_path):
 
     page.goto(f"/sessions/{files}?tab=files")
     digest = hashlib.sha256(content).hexdigest()
-    expect(page.get_by_text(digest)).to_have_count(2)
+    expect(page.locator(".hash").get_by_text(digest)).to_have_count(2)
     expect(page.get_by_text("rename").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").first.click()
@@ -556,7 +561,7 @@ def test_nothing_that_a_client_chooses_runs_or_loads(browser, watched, page, tmp
             continue
         seen += 1
         page.locator(".ap-term").wait_for()
-        page.get_by_label("Position").focus()
+        slider(page).focus()
         page.keyboard.press("9")
         page.keyboard.press("ArrowRight")
         for tab in ("Files", "Input", "Facts"):
