@@ -9,8 +9,8 @@ use crate::peer::network;
 use crate::users::Viewer;
 use auditssh_log::extension::Access;
 use auditssh_view::Visible;
-use axum::extract::{FromRequest as _, Request, State};
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::{Extension, Json};
@@ -48,7 +48,10 @@ pub(crate) async fn login(
 ) -> Result<([(HeaderName, String); 1], Json<Value>), Refusal> {
     let login = tokio::time::timeout(BODY, Json::from_request(request, &()));
     let login: Result<Json<Login>, JsonRejection> = login.await.map_err(|_| {
-        Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request did not come in time")
+        Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request did not come in time",
+        )
     })?;
     let Json(login) = login.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
     let viewer = check(&app, client, login).await?;

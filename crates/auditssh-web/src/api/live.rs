@@ -51,26 +51,28 @@ pub(crate) async fn watch(
     }
     let (store, id) = (app.store.clone(), passed.id()?);
     let server = app.end.clone();
-    let body = app.watchers.events(passed.session.end, server, move |sink| {
-        let reader = store.follow(&id, sink.stop())?;
-        sink.write_all(b":\n\n")?;
-        sink.flush()?;
-        let mut casts = Casts::new(STYLE);
-        let ending = log::read(reader, |number, message, _| {
-            let pieces = casts.push(message);
-            let is_channel = wanted.channel.is_none() || message.channel_id == wanted.channel;
-            if number >= wanted.from && is_channel {
-                event(sink, number, message, &pieces)?;
-            }
-            ON
-        })?;
-        let state = End::of(&ending, &store, &id);
-        write!(
-            sink,
-            "event: end\ndata: {{\"state\":\"{}\"}}\n\n",
-            state.word()
-        )
-    });
+    let body = app
+        .watchers
+        .events(passed.session.end, server, move |sink| {
+            let reader = store.follow(&id, sink.stop())?;
+            sink.write_all(b":\n\n")?;
+            sink.flush()?;
+            let mut casts = Casts::new(STYLE);
+            let ending = log::read(reader, |number, message, _| {
+                let pieces = casts.push(message);
+                let is_channel = wanted.channel.is_none() || message.channel_id == wanted.channel;
+                if number >= wanted.from && is_channel {
+                    event(sink, number, message, &pieces)?;
+                }
+                ON
+            })?;
+            let state = End::of(&ending, &store, &id);
+            write!(
+                sink,
+                "event: end\ndata: {{\"state\":\"{}\"}}\n\n",
+                state.word()
+            )
+        });
     Ok(events(body.await?))
 }
 
