@@ -97,6 +97,8 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let code = runtime.block_on(async {
         let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
         let programs = backends.common();
+        // Before clients are let in: whoever sees the server listen may look.
+        let viewer = plan.start()?;
         let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
         let uploader = bucket.zip(inbox).map(|(settings, inbox)| {
             let uploader = Uploader::start(&settings, &inbox);
@@ -104,7 +106,6 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         });
         let uploads = uploader.as_ref().map(|(uploader, _)| Arc::clone(uploader));
         let monitoring = Monitoring::start(config.monitor, server.counters(), &archive, uploads)?;
-        let viewer = plan.start()?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
