@@ -101,10 +101,11 @@ fn is_same(url: &Url, host: &str) -> bool {
 
 /// A host without its port.
 fn name(host: &str) -> &str {
-    if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {
-        return host.get(..end + 2).unwrap_or(host);
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => host,
     }
-    host.split_once(':').map_or(host, |(name, _)| name)
 }
 
 fn is_address(name: &str) -> bool {

@@ -100,6 +100,8 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let code = runtime.block_on(async {
         let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
         let programs = backends.common();
+        // Before clients are let in: whoever sees the server listen may look.
+        let viewer = plan.start()?;
         let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
         let upload = |(settings, inbox): (auditssh_s3::Settings, Inbox)| {
             let uploader = Uploader::start(&settings, &inbox);
@@ -118,7 +120,6 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
             backends: counted,
         };
         let monitoring = Monitoring::start(config.monitor, counts, &archive, uploads)?;
-        let viewer = plan.start()?;
         for address in server.addresses() {
             tracing::info!(%address, "listening");
         }
