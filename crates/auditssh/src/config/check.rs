@@ -189,7 +189,8 @@ fn kubernetes(raw: &Raw, report: &mut Report) -> Option<Backend> {
     if raw.backend.value == super::raw::Backend::Kubernetes {
         report.fault(
             &raw.backend,
-            "`backend` is kubernetes, without which this program was built",
+            "`backend` is kubernetes, without which this program was built: use one that was built with \
+             cargo's feature `kubernetes` (it is by default), or another backend",
         );
     }
     None

@@ -12,7 +12,7 @@ use super::port::Room;
 use super::ports::Ports;
 use crate::backend::{Identity, Refused};
 use crate::russh::Upstream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a further connection may take; channels share what there is then.
 const FURTHER: Duration = Duration::from_secs(10);
 /// How long none is tried after one that could not be had.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 /// How often it is looked whether a further connection is still used.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -32,7 +32,7 @@ pub(super) struct Leg {
     pub(super) unwanted: CancellationToken,
     seats: AtomicUsize,
     /// It was used since somebody looked.
-    used: std::sync::atomic::AtomicBool,
+    used: AtomicBool,
 }
 
 impl Leg {

@@ -340,3 +340,15 @@ fn what_is_shown_holds_no_secret() {
     }
     assert!(loaded.shown.pointer("/limits/channelBuffer").is_some());
 }
+
+/// The block itself may stand there: it is looked at by a program that has the backend.
+#[cfg(not(feature = "kubernetes"))]
+#[test]
+fn a_program_without_the_backend_kubernetes_says_so() {
+    let said = faults("backend: kubernetes\n");
+    assert!(
+        said[0].contains("1:10: `backend` is kubernetes, without"),
+        "{said:?}"
+    );
+    loaded("backend: local\nkubernetes: {pod: {metadata: {namespace: guests}}}\n");
+}
