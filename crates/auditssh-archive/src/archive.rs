@@ -135,10 +135,8 @@ impl Archive {
             .iter()
             .map(|output| (output.status(), output.shared.goes_on()));
         let all: Vec<_> = all.collect();
-        let needed = all.iter().filter(|(_, goes_on)| !goes_on || all.len() == 1);
-        let refused = needed
-            .filter_map(|(status, _)| status.refusal.clone())
-            .next();
+        let mut needed = all.iter().filter(|(_, goes_on)| !goes_on || all.len() == 1);
+        let refused = needed.find_map(|(status, _)| status.refusal.clone());
         let every = all.iter().all(|(status, _)| status.refusal.is_some());
         let any = all.iter().find_map(|(status, _)| status.refusal.clone());
         let mut whole = all
@@ -272,7 +270,9 @@ fn begin(outputs: &[&Arc<Shared>]) -> Result<Vec<Arc<Log>>, CreateError> {
     let needed = outputs.iter().filter(|shared| !shared.goes_on()).count();
     let have = logs.iter().filter(|log| !log.shared.goes_on()).count();
     if let Some(error) = refusal.filter(|_| have < needed || logs.is_empty()) {
-        logs.iter().for_each(|log| discard(&log.shared, &log.id));
+        for log in &logs {
+            discard(&log.shared, &log.id);
+        }
         return Err(error);
     }
     for log in &logs {

@@ -151,7 +151,9 @@ impl Lost {
     /// Of files that begin once more.
     pub(crate) fn of(begun: Vec<Piece>) -> Self {
         let mut lost = Self::default();
-        begun.into_iter().for_each(|piece| lost.begin(piece));
+        for piece in begun {
+            lost.begin(piece);
+        }
         lost
     }
 
@@ -170,10 +172,8 @@ impl Lost {
                 ..Piece::default()
             });
             // A header is no lost line.
-            let header = match file.begins {
-                true => file.lines.iter().position(|byte| *byte == b'\n'),
-                false => None,
-            };
+            let mut bytes = file.lines.iter().take_while(|_| file.begins);
+            let header = bytes.position(|byte| *byte == b'\n');
             let at = header.map_or(0, |end| end + 1);
             let before = file.lines.split_off(at.min(file.lines.len()));
             let told = encoders.missing(&before, &piece.lines);

@@ -125,9 +125,10 @@ impl Casts<'_> {
             return Ok(Arc::clone(file));
         }
         let name = cast_name(self.id, channel);
-        let file = match self.channels.insert(channel) {
-            true => uninterrupted(|| self.disk.create(&name))?,
-            false => uninterrupted(|| self.disk.open(&name))?,
+        let file = if self.channels.insert(channel) {
+            uninterrupted(|| self.disk.create(&name))?
+        } else {
+            uninterrupted(|| self.disk.open(&name))?
         };
         self.open = Some((channel, Arc::clone(&file)));
         Ok(file)
