@@ -90,7 +90,10 @@ fn everything(schema: &Value, definitions: &Value) -> Value {
         return true.into();
     }
     if is("array") {
-        return match schema.get("items").filter(|item| item.get("$ref").is_some()) {
+        return match schema
+            .get("items")
+            .filter(|item| item.get("$ref").is_some())
+        {
             Some(item) => serde_json::json!([everything(item, definitions)]),
             None => serde_json::json!(["x"]),
         };
