@@ -90,7 +90,13 @@ fn everything(schema: &Value, definitions: &Value) -> Value {
         return true.into();
     }
     if is("array") {
-        return serde_json::json!(["x"]);
+        return match schema
+            .get("items")
+            .filter(|item| item.get("$ref").is_some())
+        {
+            Some(item) => serde_json::json!([everything(item, definitions)]),
+            None => serde_json::json!(["x"]),
+        };
     }
     Value::from("x")
 }
