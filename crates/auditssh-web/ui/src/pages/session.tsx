@@ -88,7 +88,8 @@ function Session(props: {
   const jump = (channel: number, time: string) => {
     const there = trackAt(tracks, channel, time);
     if (!there) return;
-    const seconds = (Date.parse(time) - Date.parse(there.start)) / 1000;
+    // Browsers know milliseconds: one more, so that what happened then is shown.
+    const seconds = (Date.parse(time) - Date.parse(there.start) + 1) / 1000;
     if (there === track) tape.seek(seconds);
     else go(changed({ channel, program: there.program || null, at: Math.max(0, seconds).toFixed(3) }));
     stage.current?.scrollIntoView({ block: "nearest" });

@@ -43,7 +43,9 @@ export function Player({ recording, track, shows }: { recording: Recording; trac
     tape.seek(next ?? (by > 0 ? tape.duration : 0));
   };
   const link = () => {
-    go(changed({ channel: track.channel, program: track.program || null, at: tape.position.toFixed(1) }), "replace");
+    // Rounded up: what is shown now is to be shown there.
+    const at = (Math.ceil(tape.position * 1000) / 1000).toFixed(3);
+    go(changed({ channel: track.channel, program: track.program || null, at }), "replace");
     void navigator.clipboard?.writeText(location.href).catch(() => undefined);
   };
   const tenths = Object.fromEntries(
