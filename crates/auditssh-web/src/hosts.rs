@@ -2,8 +2,8 @@
 //! rebinding), or from another page, gets nothing.
 
 use crate::settings::Url;
-use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The names.
@@ -58,7 +58,7 @@ impl Hosts {
     /// Judges which page sends a request: ours, or none at all. What changes something must come
     /// from a page that says so.
     pub(crate) fn origin(&self, headers: &HeaderMap, changes: bool) -> Result<(), Stray> {
-        let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         if !matches!(site, None | Some(b"same-origin" | b"none")) {
             return Err(Stray::Origin);
         }

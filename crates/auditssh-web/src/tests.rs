@@ -210,8 +210,8 @@ fn well(cookie: &str) -> [(&str, &str); 2] {
     [("cookie", cookie), ("origin", ORIGIN)]
 }
 
-#[tokio::test]
-async fn only_pages_and_the_login_are_open() {
+#[test]
+fn only_pages_and_the_login_are_open() {
     for route in table() {
         let is_api = route.path.starts_with("/api/");
         match route.door {

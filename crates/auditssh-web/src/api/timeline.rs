@@ -27,14 +27,20 @@ pub(crate) async fn timeline(State(app): State<App>, passed: Passed) -> Result<A
         let (mut runs, mut survey) = (Runs::default(), Survey::without_screens());
         let read = store.open(&id).and_then(|reader| {
             log::read(reader, |_, message, _| {
-                let Ok(()) = runs.push(message, |step| timeline.step(&step));
+                let Ok(()) = runs.push(message, |step| {
+                    timeline.step(&step);
+                    Ok::<_, Infallible>(())
+                });
                 survey.push(message, |line| timeline.line(&line));
                 timeline.message(message);
                 ON
             })
         });
         read.map_err(|error| Refusal::unreadable(&error))?;
-        let Ok(()) = runs.finish(|step| timeline.step(&step));
+        let Ok(()) = runs.finish(|step| {
+            timeline.step(&step);
+            Ok::<_, Infallible>(())
+        });
         let _ = survey.finish(|line| timeline.line(&line));
         Ok(timeline.json())
     });
@@ -68,13 +74,13 @@ struct Marker {
 }
 
 impl Timeline {
-    fn step(&mut self, step: &Step<'_>) -> Result<(), Infallible> {
+    fn step(&mut self, step: &Step<'_>) {
         if let Did::Begin(start) = step.what {
             self.begin(step.channel, start);
-            return Ok(());
+            return;
         }
         let Some(program) = self.running(step.channel) else {
-            return Ok(());
+            return;
         };
         program.lasted = program.lasted.max(step.at);
         match step.what {
@@ -91,7 +97,6 @@ impl Timeline {
             Did::End => program.ended = true,
             _ => {}
         }
-        Ok(())
     }
 
     fn begin(&mut self, channel: u64, start: &Start) {
