@@ -104,11 +104,10 @@ pub fn of_log(
 
 fn state(end: Option<End>, writer: Writer) -> State {
     match (end, writer) {
-        (Some(End::Damaged), _) => State::Damaged,
+        (Some(End::Damaged), _) | (Some(End::Cut), Writer::None) => State::Damaged,
         (_, Writer::Live) => State::Open,
         (Some(End::Complete), _) => State::Complete,
         (Some(End::Recovered), _) => State::Recovered,
-        (Some(End::Cut), Writer::None) => State::Damaged,
         _ => State::Unfinished,
     }
 }
