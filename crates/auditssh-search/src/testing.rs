@@ -76,7 +76,8 @@ impl Place for Memory {
         if bytes.len() as u64 != length {
             return Ok(Vec::new());
         }
-        Ok(bytes[(length - length.min(END)) as usize..].to_vec())
+        let kept = usize::try_from(length.min(END)).expect("a few bytes");
+        Ok(bytes[bytes.len() - kept..].to_vec())
     }
 
     fn index(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send>>> {

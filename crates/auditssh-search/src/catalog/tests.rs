@@ -55,6 +55,7 @@ fn a_catalog_learns_what_is_new_changed_and_gone() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of filters")]
 fn connections_are_filtered_sorted_and_paged() {
     let (_, catalog) = catalog(&[
         ("a", "alice", &["one"]),
