@@ -1,6 +1,11 @@
 //! The write path of casts: what was seen is in them, whatever ends the server, the disk or its power.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use auditssh_archive::disk::LocalDisk;
 use auditssh_archive::testing::{Fault, FaultyDisk, Plan, PowerDisk};
@@ -415,7 +420,7 @@ async fn fault(plan: Plan, sync: Sync, on_failure: OnFailure) -> bool {
             let lines = || {
                 found
                     .iter()
-                    .map(|(name, cast)| format!("{name} {:.600}", cast))
+                    .map(|(name, cast)| format!("{name} {cast:.600}"))
             };
             assert!(
                 there || gaps,

@@ -119,9 +119,9 @@ async fn one_that_may_go_without_fails_alone() {
         bad,
         Archive::open(settings(&good, OnFailure::Terminate)).unwrap(),
     ]);
-    let recorder = archive.create().await.unwrap();
+    let first = archive.create().await.unwrap();
     for _ in 0..50 {
-        recorder.append(io(Stream::Stdout)).await.unwrap();
+        first.append(io(Stream::Stdout)).await.unwrap();
     }
     assert!(plan.was_hit());
     let second = archive.create().await.unwrap();
@@ -132,8 +132,8 @@ async fn one_that_may_go_without_fails_alone() {
         "connections are let in"
     );
     second.finish().await.unwrap();
-    let _ = tokio::time::timeout(Duration::from_secs(2), recorder.finish()).await;
-    for (recorder, count) in [(&recorder, 50), (&second, 1)] {
+    let _ = tokio::time::timeout(Duration::from_secs(2), first.finish()).await;
+    for (recorder, count) in [(&first, 50), (&second, 1)] {
         let recorded = streams(&good, recorder.connection_id());
         assert_eq!(recorded.len(), count);
     }

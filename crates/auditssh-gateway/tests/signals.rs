@@ -1,7 +1,5 @@
 //! How programs in containers are signalled, in the shells that images have.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use auditssh_gateway::backend::container::Helper;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Command;

@@ -120,9 +120,9 @@ impl Collector for Sources {
         let archives: Vec<_> = self.archive.outputs().collect();
         // Only several outputs have names: their numbers in the configuration.
         let several = archives.len() > 1;
-        let names = (1..=archives.len()).map(|number| match several {
-            true => vec![("output", number.to_string())],
-            false => Vec::new(),
+        let names = (1..=archives.len()).map(|number| {
+            let name = several.then(|| ("output", number.to_string()));
+            name.into_iter().collect::<Vec<_>>()
         });
         let names: Vec<_> = names.collect();
         let outputs = names.iter().zip(&archives);

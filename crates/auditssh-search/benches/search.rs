@@ -3,7 +3,13 @@
 //! The logs are made up: sessions of a kind each, 10,000 of them to be searched, 100,000 to be listed,
 //! and one that is very long (`GIGABYTES`, at first 10).
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
+#![expect(
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark"
+)]
 
 use auditssh_log::codec::{Format, encode};
 use auditssh_log::message::{Connect, Event, Exec, HandshakeSuccessful, Io, Message, Pty, Shell};
@@ -288,15 +294,15 @@ struct Repeated {
 
 impl Read for Repeated {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let rest = match self.head.get(self.at..).filter(|rest| !rest.is_empty()) {
-            Some(rest) => rest,
-            None => {
-                let behind = self.at - self.head.len();
-                if behind >= self.times * self.member.len() {
-                    return Ok(0);
-                }
-                &self.member[behind % self.member.len()..]
+        let head = self.head.get(self.at..).filter(|rest| !rest.is_empty());
+        let rest = if let Some(rest) = head {
+            rest
+        } else {
+            let behind = self.at - self.head.len();
+            if behind >= self.times * self.member.len() {
+                return Ok(0);
             }
+            &self.member[behind % self.member.len()..]
         };
         let length = rest.len().min(to.len());
         to[..length].copy_from_slice(&rest[..length]);

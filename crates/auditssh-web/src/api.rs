@@ -41,7 +41,6 @@ fn unwell(text: &'static str) -> Response {
 }
 
 /// Who is logged in, and how one logs in.
-#[expect(clippy::unused_async, reason = "a handler of the router")]
 pub(crate) async fn me(State(app): State<App>, headers: HeaderMap) -> Response {
     let login = json!({"password": !app.users.is_empty(), "oidc": app.elsewhere.is_some()});
     match session(&app, &headers) {

@@ -99,9 +99,8 @@ pub(crate) async fn guard(
 ) -> Response {
     let app = &guarded.app;
     let (mut parts, body) = request.into_parts();
-    let asked = match app.hosts.host(&parts.headers) {
-        Ok(asked) => asked,
-        Err(_) => return stray(Stray::Host).into_response(),
+    let Ok(asked) = app.hosts.host(&parts.headers) else {
+        return stray(Stray::Host).into_response();
     };
     let passed = judge(&guarded, &mut parts).await;
     parts.extensions.insert(asked);

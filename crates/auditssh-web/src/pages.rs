@@ -20,7 +20,6 @@ pub fn are_built() -> bool {
 }
 
 /// The page, which shows what its address says.
-#[expect(clippy::unused_async, reason = "a handler of the router")]
 pub(crate) async fn index() -> Result<Response, Refusal> {
     let page = Built::get("index.html").ok_or_else(|| {
         Refusal::new(
@@ -34,14 +33,12 @@ pub(crate) async fn index() -> Result<Response, Refusal> {
 }
 
 /// A script, a style or whatever else the page loads.
-#[expect(clippy::unused_async, reason = "a handler of the router")]
 pub(crate) async fn asset(Path(file): Path<String>) -> Result<Response, Refusal> {
     let asset = Built::get(&format!("assets/{file}")).ok_or_else(Refusal::not_found)?;
     let headers: [(HeaderName, &str); 2] = [(CONTENT_TYPE, kind(&file)), (CACHE_CONTROL, FOR_EVER)];
     Ok((headers, asset.data).into_response())
 }
 
-#[expect(clippy::unused_async, reason = "a handler of the router")]
 pub(crate) async fn icon() -> Result<Response, Refusal> {
     let icon = Built::get("favicon.svg").ok_or_else(Refusal::not_found)?;
     Ok(([(CONTENT_TYPE, "image/svg+xml")], icon.data).into_response())

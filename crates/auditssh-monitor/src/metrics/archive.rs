@@ -50,8 +50,10 @@ pub(super) fn write(sheet: &mut Sheet<'_>, outputs: &[Output<'_>]) -> fmt::Resul
     space(sheet, outputs)
 }
 
+type Place = fn(&Counters) -> &AtomicU64;
+
 /// Names, what they mean, and where they are counted.
-const COUNTERS: [(&str, &str, fn(&Counters) -> &AtomicU64); 8] = [
+const COUNTERS: [(&str, &str, Place); 8] = [
     ("auditssh_log_messages", "Messages recorded", |counters| {
         &counters.messages
     }),

@@ -8,6 +8,9 @@ use std::fmt;
 /// Labels of one series, as names and values.
 pub(super) type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 
+/// Labels, the sum, and the classes: up to how much each goes, and how many fell into it.
+pub(super) type Histogram<'l, const N: usize> = (Labels<'l, N>, f64, Vec<(f64, u64)>);
+
 /// Labels of a series that depend on how many outputs there are.
 pub(super) type Names = Vec<(&'static str, String)>;
 
@@ -179,7 +182,7 @@ impl<'a> Sheet<'a> {
         &mut self,
         name: &str,
         help: &str,
-        series: &[(Labels<'_, N>, f64, Vec<(f64, u64)>)],
+        series: &[Histogram<'_, N>],
     ) -> fmt::Result {
         let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
         let mut family = self.0.encode_descriptor(name, help, unit, kind)?;

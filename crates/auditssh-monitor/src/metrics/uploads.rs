@@ -35,8 +35,10 @@ pub(super) fn write(sheet: &mut Sheet<'_>, outputs: &[Output<'_>]) -> fmt::Resul
     present(sheet, outputs)
 }
 
+type Place = fn(&Counters) -> &Counter;
+
 /// Names, what they mean, whether they are bytes, and where they are counted.
-const COUNTERS: [(&str, &str, bool, fn(&Counters) -> &Counter); 6] = [
+const COUNTERS: [(&str, &str, bool, Place); 6] = [
     (
         "auditssh_upload_logs",
         "Logs that the bucket has got",

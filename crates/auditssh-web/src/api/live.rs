@@ -122,7 +122,6 @@ fn cast(piece: &Piece) -> Value {
 }
 
 /// Which recordings are new, change or go, as it happens.
-#[expect(clippy::unused_async, reason = "a handler of the router")]
 pub(crate) async fn changes(State(app): State<App>, passed: Passed) -> Events {
     let sight = app.sight(&passed.session.viewer);
     let (recordings, end) = (Arc::clone(&app.recordings), passed.session.end.clone());

@@ -103,18 +103,8 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         // Before clients are let in: whoever sees the server listen may look.
         let viewer = plan.start()?;
         let server = Server::bind(settings, archive.clone(), programs, Arc::clone(&users))?;
-        let upload = |(settings, inbox): (auditssh_s3::Settings, Inbox)| {
-            let uploader = Uploader::start(&settings, &inbox);
-            (Arc::new(uploader), settings.shutdown)
-        };
-        let uploaders: Vec<_> = buckets
-            .into_iter()
-            .map(|bucket| bucket.map(upload))
-            .collect();
-        let uploads = uploaders.iter();
-        let uploads =
-            uploads.map(|output| output.as_ref().map(|(uploader, _)| Arc::clone(uploader)));
-        let uploads = uploads.collect();
+        let uploaders: Vec<_> = buckets.into_iter().map(upload).collect();
+        let uploads = uploaders.iter().map(Upload::uploader).collect();
         let counts = Counts {
             gateway: server.counters(),
             backends: counted,
@@ -160,6 +150,23 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     code
 }
 
+/// What brings the logs of an output to its bucket, if it has one, with how long uploads under way
+/// may take at the end.
+struct Upload(Option<(Arc<Uploader>, Duration)>);
+
+impl Upload {
+    fn uploader(&self) -> Option<Arc<Uploader>> {
+        self.0.as_ref().map(|(uploader, _)| Arc::clone(uploader))
+    }
+}
+
+fn upload(bucket: Option<(auditssh_s3::Settings, Inbox)>) -> Upload {
+    Upload(bucket.map(|(settings, inbox)| {
+        let uploader = Uploader::start(&settings, &inbox);
+        (Arc::new(uploader), settings.shutdown)
+    }))
+}
+
 /// A second instance has an exit status of its own.
 pub(crate) fn refused(error: OpenError) -> anyhow::Result<ExitCode> {
     if error.is_second_instance() {
@@ -187,9 +194,8 @@ struct Running {
     hurry: CancellationToken,
     backends: Arc<Backends>,
     archive: Archive,
-    /// Of each output of the archive, if it has a bucket, with how long uploads under way may take
-    /// at the end.
-    uploaders: Vec<Option<(Arc<Uploader>, Duration)>>,
+    /// Of each output of the archive.
+    uploaders: Vec<Upload>,
     monitoring: Monitoring,
     viewer: Viewer,
 }
@@ -248,7 +254,7 @@ impl Running {
             );
         }
         let mut ends = JoinSet::new();
-        for (uploader, patience) in self.uploaders.iter().flatten() {
+        for (uploader, patience) in self.uploaders.iter().filter_map(|one| one.0.as_ref()) {
             let (uploader, patience) = (Arc::clone(uploader), *patience);
             ends.spawn(async move { uploader.shutdown(patience).await });
         }
@@ -280,7 +286,7 @@ impl Running {
         for output in self.archive.outputs() {
             output.counters().into_iter().for_each(counters::of_archive);
         }
-        for (uploader, _) in self.uploaders.iter().flatten() {
+        for uploader in self.uploaders.iter().filter_map(Upload::uploader) {
             counters::of_uploads(uploader.counters());
         }
     }

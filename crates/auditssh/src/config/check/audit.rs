@@ -186,7 +186,7 @@ fn one(raw: Written<'_>, enable: bool, report: &mut Report) -> Option<Audit> {
         return None;
     }
     let intercept = intercept(raw.intercept);
-    check_intercept(raw, &intercept, report);
+    check_intercept(raw, intercept, report);
     let bucket = (storage == Storage::S3).then(|| s3::check(raw, report));
     let bucket = bucket.flatten();
     let directory = match (&bucket, storage) {
@@ -233,14 +233,14 @@ fn version(version: &At<u8>, report: &mut Report) -> Version {
     }
 }
 
-fn check_intercept(raw: Written<'_>, intercept: &Intercept, report: &mut Report) {
+fn check_intercept(raw: Written<'_>, intercept: Intercept, report: &mut Report) {
     let casts = raw.format.value == Format::Asciinema;
     if casts && !intercept.stdout && !intercept.stderr {
         report.warn(
             raw.format,
             "`audit.intercept.stdout` and `stderr` are off: casts show nothing",
         );
-    } else if *intercept == Intercept::default() {
+    } else if intercept == Intercept::default() {
         report.warn(
             raw.format,
             "every `audit.intercept` is off: of sessions only logins, requests and exit statuses \

@@ -233,9 +233,10 @@ fn objects(s3: &S3, casts: bool, report: &mut Report) -> s3::Objects {
         );
     }
     s3::Objects {
-        content_type: match casts {
-            true => "application/x-asciicast",
-            false => "application/vnd.containerssh.auditlog",
+        content_type: if casts {
+            "application/x-asciicast"
+        } else {
+            "application/vnd.containerssh.auditlog"
         },
         acl: given(&s3.acl),
         storage_class: given(&s3.storage_class),
