@@ -30,7 +30,14 @@ pub(super) enum Part {
 impl Read for Part {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Bytes(ready) => ready.read(bytes),
+            Self::Bytes(ready) => {
+                let length = ready.read(bytes)?;
+                if ready.position() >= ready.get_ref().len() as u64 {
+                    // Not held while the message is decoded that it was.
+                    *ready = io::Cursor::default();
+                }
+                Ok(length)
+            }
             Self::Span(span) | Self::Last(span) => span.read(bytes),
             Self::Rest(rest) => rest.read(bytes),
             Self::Stream(file) => (&**file).read(bytes),
