@@ -73,9 +73,11 @@ def test_each_program_has_a_cast_of_its_own(make_cast_server, tmp_path):
     assert server.run("true", user="mallory").returncode == 255
     with shared(server) as master:
         first = master.start("for i in 1 2 3 4 5; do echo first $i; sleep 0.1; done", stdout=subprocess.PIPE)
+        # Its channel is the first.
+        assert first.stdout.readline() == b"first 1\n"
         second = master.run("printf out; printf err >&2; exit 4")
         assert (second.stdout, second.stderr, second.returncode) == (b"out", b"err", 4)
-        first.wait(30)
+        first.communicate(timeout=30)
         assert master.run("cat > /dev/null", input=b"typed\n").returncode == 0
         sftp = ["sftp", "-b", "-", "-o", f"ControlPath={master.socket}", *server.ssh_options(), "-P", str(server.port)]
         file = tmp_path / "file"
@@ -144,6 +146,8 @@ def test_a_kill_in_the_middle_of_output_loses_nothing_that_was_seen(make_cast_se
     seen = []
     with shared(server) as master:
         flood = master.start("i=0; while :; do i=$((i+1)); echo line $i of a flood; done", stdout=subprocess.PIPE)
+        # Its channel is the first.
+        seen.append(flood.stdout.readline())
         slow = master.start("echo begun; sleep 60", stdout=subprocess.PIPE)
         assert slow.stdout.readline() == b"begun\n"
         while len(seen) < 60_000:
