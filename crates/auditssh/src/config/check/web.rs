@@ -77,8 +77,8 @@ pub(super) fn check(raw: &raw::Raw, audited: bool, report: &mut Report) -> Web {
     if web.enable && !audited {
         report.fault(
             &web.listen,
-            "`listen`: nothing is recorded, so there is nothing to look at; set `audit.storage`, or \
-             remove `web.enable`",
+            "`listen`: no logs are kept, so there is nothing to look at; set `audit.storage` and a \
+             format of logs (casts alone are not shown), or remove `web.enable`",
         );
     }
     if web.enable && web.users.is_empty() && web.oidc.url.value.is_empty() {
