@@ -94,7 +94,9 @@ pub(super) fn fits(
     let local = match backend {
         Backend::Local(local) => local,
         Backend::SshProxy(_) => return,
-        _ => return nothing(raw, report),
+        Backend::Docker(_) => return nothing(raw, report),
+        #[cfg(feature = "kubernetes")]
+        Backend::Kubernetes(_) => return nothing(raw, report),
     };
     if local.run_as == RunAs::Own {
         return;
