@@ -36,6 +36,8 @@ pub(crate) const REKEY_LIMIT: Bounds<Size> = Bounds::new(Size::mebibytes(1), Siz
 pub(crate) const CERTIFICATE_LIFETIME: Bounds<Span> = Bounds::new(Span::from_secs(10), DAY);
 /// Of one user, to a host.
 pub(crate) const HOST_CONNECTIONS: Bounds<usize> = Bounds::new(1, 100);
+/// Of asciicast.
+pub(crate) const CAST_VERSION: Bounds<u16> = Bounds::new(2, 3);
 pub(crate) const PORT: Bounds<u16> = Bounds::new(1, u16::MAX);
 
 pub(crate) const UNAUTHENTICATED: Bounds<usize> = Bounds::new(1, MANY);

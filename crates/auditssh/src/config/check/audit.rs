@@ -222,14 +222,10 @@ fn one(raw: Written<'_>, enable: bool, report: &mut Report) -> Option<Audit> {
     })
 }
 
-fn version(version: &At<u8>, report: &mut Report) -> Version {
-    match version.value {
-        2 => Version::Two,
+fn version(version: &At<u16>, report: &mut Report) -> Version {
+    match report.within(version, bounds::CAST_VERSION) {
         3 => Version::Three,
-        _ => {
-            report.fault(version, "`version` of asciicast is 2 or 3");
-            Version::Two
-        }
+        _ => Version::Two,
     }
 }
 

@@ -108,7 +108,7 @@ fn casts_are_written_in_two_versions_and_not_signed() {
     }
     assert_eq!(
         faults(&format!("{text}, asciinema: {{version: 1}}}}")),
-        ["1:91: `audit.asciinema.version` of asciicast is 2 or 3"]
+        ["1:91: `audit.asciinema.version`: 1 is out of bounds: it must lie between 2 and 3"]
     );
     let said = faults(&format!("{text}, signingKey: /none}}"));
     assert!(

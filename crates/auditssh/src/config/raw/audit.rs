@@ -118,8 +118,8 @@ impl Default for Output {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Asciinema {
     /// The version of asciicast: 2, which every player shows, or 3, which keeps the exit status, too.
-    #[schemars(extend("enum" = [2, 3]))]
-    pub(crate) version: At<u8>,
+    #[schemars(transform = bounds::CAST_VERSION.told())]
+    pub(crate) version: At<u16>,
 }
 
 impl Default for Asciinema {
