@@ -11,7 +11,7 @@ from harness.program import ROOT
 
 SOURCES = sorted(ROOT.glob("crates/*/src/**/*.rs"))
 LEVEL = {"auditssh-log": 0, "auditssh-archive": 1, "auditssh-view": 1, "auditssh-gateway": 2,
-         "auditssh-s3": 2, "auditssh-monitor": 3, "auditssh-webhook": 3, "auditssh-docker": 3, "auditssh-kubernetes": 3,
+         "auditssh-s3": 2, "auditssh-search": 2, "auditssh-monitor": 3, "auditssh-web": 3, "auditssh-webhook": 3, "auditssh-docker": 3, "auditssh-kubernetes": 3,
          "auditssh": 4}
 
 
