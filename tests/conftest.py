@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import docker, program, s3  # noqa: E402
 from harness.faults import Proxy  # noqa: E402
+from harness.cluster import Node  # noqa: E402
 from harness.kubernetes import Cluster  # noqa: E402
 from harness.server import PASSWORD, Server  # noqa: E402
 from harness.upstream import Dropbear, Fake, OpenSsh  # noqa: E402
@@ -154,6 +155,14 @@ def make_pods(make_server):
         return make_server(backend="kubernetes", local=None, kubernetes=block, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def node():
+    """A real Kubernetes for all tests."""
+    made = Node()
+    yield made
+    made.remove()
 
 
 @pytest.fixture(scope="session")
