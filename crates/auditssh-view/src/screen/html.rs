@@ -98,7 +98,8 @@ impl Paint for Spans {
     }
 }
 
-fn span(pen: &Pen, text: &str, out: &mut String) {
+/// The classes of a style sheet that a pen stands for.
+pub(super) fn classes(pen: &Pen) -> Vec<&'static str> {
     let classes = [
         (pen.is_bold(), "b"),
         (pen.is_faint(), "f"),
@@ -107,7 +108,11 @@ fn span(pen: &Pen, text: &str, out: &mut String) {
         (pen.is_strikethrough(), "s"),
     ];
     let classes = classes.iter().filter(|(is, _)| *is).map(|(_, name)| *name);
-    let classes: Vec<&str> = classes.collect();
+    classes.collect()
+}
+
+fn span(pen: &Pen, text: &str, out: &mut String) {
+    let classes = classes(pen);
     let mut colours = (pen.foreground().map(rgb), pen.background().map(rgb));
     if pen.is_inverse() {
         colours = (

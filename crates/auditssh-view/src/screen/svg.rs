@@ -1,4 +1,4 @@
-use super::html::{BACKGROUND, FOREGROUND, escaped, rgb};
+use super::html::{BACKGROUND, FOREGROUND, classes, escaped, rgb};
 use super::{Screen, is_blank, shown};
 use crate::runs::{Did, Start, Step};
 use crate::view::View;
@@ -260,15 +260,7 @@ fn draw(run: &[Cell], column: usize, out: &mut String) {
 }
 
 fn look(pen: &Pen, front: Option<(u8, u8, u8)>, out: &mut String) {
-    let classes = [
-        (pen.is_bold(), "b"),
-        (pen.is_faint(), "f"),
-        (pen.is_italic(), "i"),
-        (pen.is_underline(), "u"),
-        (pen.is_strikethrough(), "s"),
-    ];
-    let classes = classes.iter().filter(|(is, _)| *is).map(|(_, name)| *name);
-    let classes: Vec<&str> = classes.collect();
+    let classes = classes(pen);
     if !classes.is_empty() {
         let _ = write!(out, " class=\"{}\"", classes.join(" "));
     }
