@@ -134,7 +134,9 @@ pub(crate) fn archive(
         _ => Form::Messages(codec::Format::Audit),
     };
     settings.intercept = audit.intercept;
-    settings.taps = (audit.intercept.files).then(|| Arc::new(Ledgers) as Arc<dyn archive::Taps>);
+    // Casts have no place for it, and need not pay for it.
+    let ledger = audit.intercept.files && audit.format != Format::Asciinema;
+    settings.taps = ledger.then(|| Arc::new(Ledgers) as Arc<dyn archive::Taps>);
     settings.sync = match audit.durability {
         Durability::None => archive::Sync::None,
         Durability::Interval(interval) => archive::Sync::Interval(interval),
