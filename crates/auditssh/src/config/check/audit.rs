@@ -231,6 +231,13 @@ fn version(version: &At<u16>, report: &mut Report) -> Version {
 
 fn check_intercept(raw: Written<'_>, intercept: Intercept, report: &mut Report) {
     let casts = raw.format.value == Format::Asciinema;
+    if casts && intercept.files {
+        report.warn(
+            raw.format,
+            "`audit.intercept.files` is on, but casts have no place for it: set it in an output of \
+             format audit beside them",
+        );
+    }
     if casts && !intercept.stdout && !intercept.stderr {
         report.warn(
             raw.format,

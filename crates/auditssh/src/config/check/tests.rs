@@ -117,6 +117,8 @@ fn casts_are_written_in_two_versions_and_not_signed() {
     );
     let said = warnings("audit: {format: asciinema, storage: file, intercept: {stdin: true}}");
     assert!(said.contains("casts show nothing"), "{said}");
+    let files = "audit: {format: asciinema, storage: file, intercept: {stdout: true, files: true}}";
+    assert!(warnings(files).contains("`audit.intercept.files` is on"));
 }
 
 #[test]
