@@ -156,6 +156,29 @@ def test_nobody_sees_anything_before_the_login(browser, watched):
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
+def test_nothing_typed_into_the_filters_is_lost(watched, page):
+    watched.server.run("true")
+    page.goto("/")
+    expect(rows(page)).to_have_count(1)
+    focused = page.evaluate(
+        """() => {
+            window.dispatchEvent(new KeyboardEvent("keydown", { key: "/" }));
+            return document.activeElement.name;
+        }"""
+    )
+    assert focused == "user", "what is typed next must go into the field"
+
+    page.get_by_label("User").fill("ali*")
+    page.get_by_label("Command").fill("tru")
+    expect(page).to_have_url(re.compile("command=tru"))
+    assert "user=ali" in page.url, "the second field made the first one's change undone"
+
+    page.get_by_label("User").fill("alic")
+    page.get_by_label("Running").check()
+    expect(page).to_have_url(re.compile("live=true"))
+    assert "user=alic&" in page.url + "&"
+
+
 def test_the_list_is_filtered_sorted_and_turned(watched, page):
     server = watched.server
     with ThreadPoolExecutor(4) as pool:

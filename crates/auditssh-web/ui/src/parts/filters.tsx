@@ -11,7 +11,10 @@ export interface Field {
   kind?: "text" | "time";
 }
 
-/** Filters whose values stand in the address bar; a change is there a moment after it is made. */
+/**
+ * Filters whose values stand in the address bar; a change is there a moment after it is made.
+ * Until then it is kept here, or whatever else draws the page anew would undo it.
+ */
 export function Filters(props: {
   address: URL;
   label: string;
@@ -20,19 +23,29 @@ export function Filters(props: {
 }) {
   const { address, fields, checks = [] } = props;
   const timer = useRef(0);
+  const typed = useRef<Record<string, string>>({});
+  const [, setDraft] = useState(typed.current);
   const query = address.searchParams;
   const set = [...fields, ...checks].filter(({ name }) => query.get(name)).length;
   const [open, setOpen] = useState(set > 0);
   useEffect(() => () => window.clearTimeout(timer.current), []);
 
+  const draft = (values: Record<string, string>) => {
+    typed.current = values;
+    setDraft(values);
+  };
+  const settle = (changes: Record<string, string | null>) => {
+    window.clearTimeout(timer.current);
+    draft({});
+    go(changed({ ...changes, page: null }), "replace");
+  };
   const change = (name: string, value: string, wait: number) => {
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => go(changed({ [name]: value, page: null }), "replace"), wait);
+    draft({ ...typed.current, [name]: value });
+    timer.current = window.setTimeout(() => settle(typed.current), wait);
   };
-  const clear = () => {
-    const names = [...fields, ...checks].map(({ name }) => [name, null] as const);
-    go(changed({ ...Object.fromEntries(names), page: null }), "replace");
-  };
+  const clear = () => settle(Object.fromEntries([...fields, ...checks].map(({ name }) => [name, null])));
+  const current = (name: string) => typed.current[name] ?? query.get(name) ?? "";
   return (
     <form class={`filters ${open ? "open" : ""}`} role="search" aria-label={props.label} onSubmit={(e) => e.preventDefault()}>
       <button class="filters-toggle" type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -51,7 +64,7 @@ export function Filters(props: {
               autocapitalize="none"
               autocomplete="off"
               spellcheck={false}
-              value={shown(field, query.get(field.name) ?? "")}
+              value={shown(field, current(field.name))}
               onInput={(event) => {
                 const { value } = event.currentTarget;
                 change(field.name, field.kind === "time" ? fromInput(value) : value, 300);
@@ -65,7 +78,7 @@ export function Filters(props: {
               <input
                 type="checkbox"
                 name={name}
-                checked={query.get(name) === "true"}
+                checked={current(name) === "true"}
                 onChange={(event) => change(name, event.currentTarget.checked ? "true" : "", 0)}
               />
               {label}
@@ -85,8 +98,10 @@ export function Filters(props: {
 /** Puts the focus into the first filter. */
 export function focusFilters(): void {
   const first = document.querySelector<HTMLElement>("[data-first]");
-  if (first?.offsetParent === null) document.querySelector<HTMLElement>(".filters-toggle")?.click();
-  requestAnimationFrame(() => first?.focus());
+  const isFolded = first?.offsetParent === null;
+  if (isFolded) document.querySelector<HTMLElement>(".filters-toggle")?.click();
+  if (isFolded) requestAnimationFrame(() => first.focus());
+  else first?.focus();
 }
 
 function shown(field: Field, value: string): string {
