@@ -7,6 +7,9 @@ use jiff::tz::TimeZone;
 /// No template is longer, in bytes: keys end at 1024, and names are added to it.
 const LONGEST: usize = 512;
 
+/// How long a connection id is, in bytes.
+const ID: usize = 32;
+
 /// How much of a login name a key holds, in characters.
 const NAME: usize = 64;
 
@@ -38,6 +41,12 @@ pub enum TemplateError {
     /// A path that tools would change.
     #[error("it must neither begin with `/` nor hold `//`, `/./` or `/../`")]
     Path,
+    /// Names on both sides of the id.
+    #[error(
+        "`%u` stands before and after the connection id (`%i`): whoever chose their name well could \
+         make a key in which another connection's id is found"
+    )]
+    Names,
     /// It is too long.
     #[error("it is longer than {LONGEST} bytes")]
     TooLong,
@@ -85,6 +94,10 @@ impl Template {
             pieces.push(Piece::Id);
         }
         let template = Self(pieces);
+        let (before, after) = template.around();
+        if before.contains(&Piece::User) && after.contains(&Piece::User) {
+            return Err(TemplateError::Names);
+        }
         let sample = template.key("0", &Facts::default());
         let path = format!("{sample}/");
         if path.starts_with('/') || ["//", "/./", "/../"].iter().any(|bad| path.contains(bad)) {
@@ -113,6 +126,32 @@ impl Template {
         key
     }
 
+    /// The connection whose log has this key; `None` if it is no key of this template. Names that
+    /// look like ids deceive nobody: the id is looked for from the side on which no name stands.
+    pub fn id<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let (before, after) = self.around();
+        let rest = match (width(before), width(after)) {
+            (Some(before), _) => key.get(before..),
+            (None, Some(after)) => {
+                let end = key.len().checked_sub(after)?;
+                key.get(end.checked_sub(ID)?..)
+            }
+            (None, None) => None,
+        };
+        let (id, _) = rest?.split_at_checked(ID)?;
+        let is_id = id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_id.then_some(id)
+    }
+
+    /// What stands before the id, and what after it.
+    fn around(&self) -> (&[Piece], &[Piece]) {
+        let at = self.0.iter().position(|piece| *piece == Piece::Id);
+        let (before, rest) = self.0.split_at(at.unwrap_or_default());
+        (before, rest.get(1..).unwrap_or_default())
+    }
+
     /// What all keys begin with.
     pub fn fixed(&self) -> &str {
         match self.0.first() {
@@ -120,6 +159,18 @@ impl Template {
             _ => "",
         }
     }
+}
+
+/// How many bytes pieces make, if that does not depend on a name.
+fn width(pieces: &[Piece]) -> Option<usize> {
+    let widths = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => Some(text.len()),
+        Piece::Time("%Y") => Some(4),
+        Piece::Time(_) => Some(2),
+        Piece::Id => Some(ID),
+        Piece::User => None,
+    });
+    widths.sum()
 }
 
 /// A login name as a part of a key: what is not safe becomes `_`.
@@ -155,6 +206,37 @@ mod tests {
             user: Some(user.to_vec()),
             ..Facts::default()
         }
+    }
+
+    #[test]
+    fn the_id_is_found_whatever_the_name() {
+        let id = "00112233445566778899aabbccddeeff";
+        let other = b"ffeeddccbbaa99887766554433221100";
+        for text in [
+            "",
+            "a/%Y/%m/%d/%H/%u/",
+            "%u-%i.log",
+            "%i-%u",
+            "%Y/%i/%u/%H",
+            "%u%i",
+        ] {
+            let template = Template::parse(text).unwrap();
+            for user in [&other[..], b"alice", b"-", b"%i", b"..", b""] {
+                let key = template.key(id, &facts(user));
+                assert_eq!(template.id(&key), Some(id), "{text} {key}");
+                assert_eq!(template.id(&format!("{key}.0.cast")).unwrap_or(id), id);
+            }
+            for key in [
+                "",
+                "a",
+                &"a".repeat(31),
+                "a/ä",
+                "a/2026/01/31/12/x/index.html",
+            ] {
+                assert_eq!(template.id(key), None, "{text} {key}");
+            }
+        }
+        assert_eq!(Template::parse("%u/%i/%u"), Err(TemplateError::Names));
     }
 
     #[test]

@@ -6,14 +6,41 @@ use crate::error::{Kind, StoreError};
 use crate::settings::Connection;
 use aws_sdk_s3::primitives::ByteStream;
 use std::io::{self, Read};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 /// A bucket to read from, for programs without an async runtime.
 #[derive(Debug)]
 pub struct Bucket {
-    runtime: Runtime,
+    threads: Threads,
     clients: Clients,
     name: String,
+}
+
+/// The threads on which requests are made. They end without being waited for, so that this may be
+/// dropped wherever it is.
+#[derive(Debug)]
+struct Threads {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    fn start() -> io::Result<Self> {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        let runtime = threads.worker_threads(1).enable_all().build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// An object of a listing.
@@ -30,7 +57,7 @@ pub struct Listed {
 /// The bytes of an object, as they come.
 #[derive(Debug)]
 pub struct Download {
-    runtime: tokio::runtime::Handle,
+    runtime: Handle,
     stream: ByteStream,
     rest: Vec<u8>,
     taken: usize,
@@ -41,10 +68,7 @@ impl Bucket {
     /// A bucket by name, reached as `connection` says but for its own bucket.
     pub fn new(connection: &Connection, name: &str) -> io::Result<Self> {
         Ok(Self {
-            runtime: tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()?,
+            threads: Threads::start()?,
             clients: Clients::to_read(connection.clone()),
             name: name.to_owned(),
         })
@@ -58,7 +82,7 @@ impl Bucket {
     ) -> Result<(), E> {
         let mut next = None;
         loop {
-            let page = self.runtime.block_on(async {
+            let page = self.threads.handle.block_on(async {
                 let client = self.clients.get().await;
                 let request = client
                     .list_objects_v2()
@@ -100,7 +124,7 @@ impl Bucket {
 
     /// Puts a small object there, in place of one of that key.
     pub fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        let answer = self.runtime.block_on(async {
+        let answer = self.threads.handle.block_on(async {
             let client = self.clients.get().await;
             let request = client.put_object().bucket(&self.name).key(key);
             request.body(bytes.into()).send().await
@@ -112,7 +136,7 @@ impl Bucket {
 
     fn get(&self, key: &str, range: Option<String>) -> Result<Download, StoreError> {
         let operation = "GetObject";
-        let answer = self.runtime.block_on(async {
+        let answer = self.threads.handle.block_on(async {
             let client = self.clients.get().await;
             let request = client.get_object().bucket(&self.name).key(key);
             request.set_range(range).send().await
@@ -125,7 +149,7 @@ impl Bucket {
             error
         })?;
         Ok(Download {
-            runtime: self.runtime.handle().clone(),
+            runtime: self.threads.handle.clone(),
             length: (answer.content_length())
                 .and_then(|length| length.try_into().ok())
                 .unwrap_or(0),
