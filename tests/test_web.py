@@ -484,6 +484,49 @@ def test_auditors_see_what_rules_allow_and_no_accesses(make_viewed, password_has
     assert [a["time"] for a in seen] == sorted((a["time"] for a in seen), reverse=True)
 
 
+def changed(file: Path, process, **changes) -> None:
+    """Changes the block `web`, and has it read again."""
+    config = json.loads(file.read_text())
+    config["web"].update(changes)
+    file.write_text(json.dumps(config))
+    process.send_signal(signal.SIGHUP)
+
+
+def test_viewers_and_rules_are_read_again(make_viewed, password_hash):
+    server = make_viewed().start()
+    assert server.run("echo needle").returncode == 0
+    admin, auditor, other = browser(server), browser(server, "alan"), browser(server, "alan")
+    [session] = listed(auditor, 1)
+    stream = auditor.events("/api/v1/live")
+    users = server.config["web"]["users"]
+
+    def logged_in(who) -> bool:
+        return who.ask("/api/v1/me").status == 200
+
+    # Nothing that concerns them: they stay.
+    more = {**users, "new": {"password": password_hash, "role": "auditor"}}
+    changed(server.config_file, server.process, users=more)
+    until(lambda: browser(server, None).login("new", PASSWORD).status == 200, what="a new viewer may log in")
+    assert all(map(logged_in, (admin, auditor, other)))
+    # A rule takes from one what they see, and what they are shown ends.
+    changed(server.config_file, server.process, rules=[{"users": ["alan"], "logins": ["deploy-*"]}])
+    until(lambda: not logged_in(auditor), what="who sees something else now is logged out")
+    stream.until_end()
+    assert not logged_in(other) and logged_in(admin)
+    again = browser(server, "alan")
+    assert again.get("/sessions")["total"] == 0
+    assert again.ask(f"/api/v1/sessions/{session['id']}").status == 403
+    # Who is not there any more is logged out, and may not log in.
+    changed(server.config_file, server.process, users={"alan": users["alan"]})
+    until(lambda: not logged_in(admin), what="an admin who is none any more is logged out")
+    assert browser(server, None).login("carol", PASSWORD).status == 401
+    assert logged_in(again)
+    # What is wrong changes nothing.
+    changed(server.config_file, server.process, users={"alan": {"password": "none"}})
+    until(lambda: "not reloaded" in server.said(), what="the error")
+    assert logged_in(again)
+
+
 def test_a_login_that_may_become_anyones_is_nobodys(make_viewed):
     """Else who offers another's name first would be watched by whoever may see that one's sessions."""
     rules = [{"users": ["alan"], "logins": ["deploy-*"]}]
@@ -742,5 +785,9 @@ def test_alone_it_reads_beside_the_server_that_writes(viewed, tmp_path, password
         assert log.io(STDIN)
         second = program.run("web", "--config", file, "--listen", "127.0.0.1:0", check=False)
         assert second.returncode == 3, second
+        changed(file, alone.process, users={"alan": config["web"]["users"]["carol"]})
+        alone.says("reloaded: viewers")
+        assert auditor.ask("/api/v1/me").status == 401
+        assert Browser(port).login("alan", PASSWORD).status == 200
     finally:
         assert alone.stop() == 0

@@ -7,6 +7,7 @@
 
 mod demand;
 mod files;
+mod json;
 mod owner;
 #[cfg(test)]
 mod tests;

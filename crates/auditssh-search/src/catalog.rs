@@ -12,8 +12,9 @@ use std::cmp::Ordering as Order;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 
 /// How many logs are read, at least, before what is known of them can be seen.
 const BATCH: usize = 64;
@@ -154,8 +155,7 @@ impl Catalog {
             let size = BATCH.max(self.len() / 4).min(rest.len());
             let (batch, more) = rest.split_at(size);
             rest = more;
-            let entries = batch.iter().map(|log| Arc::new(self.entry(log, missing)));
-            let entries: Vec<Arc<Entry>> = entries.collect();
+            let entries = self.entries(batch, missing, stop);
             let mut known = self.write();
             for entry in entries {
                 let name = entry.log.name.clone();
@@ -233,6 +233,30 @@ impl Catalog {
         });
         found.retain(|entry| names.contains(&entry.log.name));
         outcome.problems == 0 && !options.is_over()
+    }
+
+    /// What is to be known of some logs; less if it is ended early.
+    fn entries(&self, logs: &[Listed], missing: Missing, stop: &AtomicBool) -> Vec<Arc<Entry>> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut entries = Vec::new();
+            while !stop.load(Ordering::Relaxed)
+                && let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                entries.push(Arc::new(self.entry(log, missing)));
+            }
+            entries
+        };
+        let threads = self.place.at_once().min(logs.len());
+        if threads <= 1 {
+            return work();
+        }
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let entries = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            // Of a thread that failed everything is read the next time.
+            entries.flat_map(Result::unwrap_or_default).collect()
+        })
     }
 
     fn entry(&self, log: &Listed, missing: Missing) -> Entry {

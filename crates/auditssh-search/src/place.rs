@@ -40,6 +40,11 @@ pub trait Place: Debug + Send + Sync {
         Ok(())
     }
 
+    /// How many logs are best read at once: more where each has a long way.
+    fn at_once(&self) -> usize {
+        1
+    }
+
     /// The log as other commands take it: a path, or `s3://BUCKET/KEY`.
     fn path(&self, name: &str) -> String;
 }

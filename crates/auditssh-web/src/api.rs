@@ -26,13 +26,14 @@ use serde_json::{Value, json};
 
 /// Whether the viewer does its work.
 pub(crate) async fn health(State(app): State<App>) -> Response {
+    if !app.accesses.is_well() {
+        return unwell("the log of accesses cannot be written\n");
+    }
     let store = app.store.clone();
-    let readable =
-        tokio::task::spawn_blocking(move || std::fs::read_dir(store.directory()).is_ok()).await;
-    match (readable, app.accesses.is_well()) {
-        (Ok(true), true) => (StatusCode::OK, "ok\n").into_response(),
-        (_, false) => unwell("the log of accesses cannot be written\n"),
-        _ => unwell("the directory of the logs cannot be read\n"),
+    let problem = tokio::task::spawn_blocking(move || store.problem()).await;
+    match problem.unwrap_or(Some("it could not be found out\n")) {
+        None => (StatusCode::OK, "ok\n").into_response(),
+        Some(problem) => unwell(problem),
     }
 }
 
@@ -42,7 +43,8 @@ fn unwell(text: &'static str) -> Response {
 
 /// Who is logged in, and how one logs in.
 pub(crate) async fn me(State(app): State<App>, headers: HeaderMap) -> Response {
-    let login = json!({"password": !app.users.is_empty(), "oidc": app.elsewhere.is_some()});
+    let login =
+        json!({"password": !app.who.load().users.is_empty(), "oidc": app.elsewhere.is_some()});
     match session(&app, &headers) {
         Some(session) => Json(json!({
             "user": session.viewer.user,

@@ -6,12 +6,14 @@ use crate::catalog::Recordings;
 use crate::hosts::Hosts;
 use crate::limiter::Limiter;
 use crate::oidc::Elsewhere;
-use crate::rules::{Rules, Sight};
+use crate::rules::Sight;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::stream::Readers;
-use crate::users::{Users, Viewer};
+use crate::users::Viewer;
+use crate::who::Who;
+use arc_swap::ArcSwap;
 use auditssh_archive::OpenError;
 use auditssh_log::extension::Access;
 use axum::http::StatusCode;
@@ -44,10 +46,9 @@ pub(crate) struct App(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) hosts: Hosts,
     pub(crate) proxies: Vec<IpAddr>,
-    pub(crate) users: Users,
+    pub(crate) who: ArcSwap<Who>,
     /// Where else viewers log in.
     pub(crate) elsewhere: Option<Elsewhere>,
-    pub(crate) rules: Rules,
     pub(crate) sessions: Sessions,
     pub(crate) store: Store,
     pub(crate) recordings: Arc<Recordings>,
@@ -76,15 +77,15 @@ impl App {
     /// Takes the directory of the accesses. Blocks.
     pub(crate) fn new(settings: Settings, end: CancellationToken) -> Result<Self, OpenError> {
         let (clients, names) = (WRONG_OF_CLIENT, WRONG_OF_NAME);
+        let store = Store::new(settings.directory, settings.kept);
         Ok(Self(Arc::new(Inner {
             hosts: Hosts::new(settings.urls, settings.tls.is_some()),
             proxies: settings.proxies,
-            users: settings.users,
+            who: ArcSwap::from_pointee(Who::new(settings.users, settings.rules)),
             elsewhere: settings.oidc.map(Elsewhere::new),
-            rules: Rules::new(settings.rules),
             sessions: Sessions::new(settings.lifetime),
-            recordings: Arc::new(Recordings::new(settings.directory.clone())),
-            store: Store::new(settings.directory),
+            recordings: Arc::new(Recordings::new(store.place())),
+            store,
             accesses: Accesses::open(settings.access)?,
             readers: Readers::new(READERS, PATIENCE),
             assemblers: Readers::new(ASSEMBLERS, PATIENCE),
@@ -99,7 +100,7 @@ impl App {
 
     /// What a viewer may see.
     pub(crate) fn sight(&self, viewer: &Viewer) -> Sight {
-        self.rules.sight(viewer)
+        self.who.load().rules.sight(viewer)
     }
 
     /// Writes an access down; if that fails, it must not happen.

@@ -1,9 +1,8 @@
 //! Which recordings there are: looked at again and again, in the background.
 
 use crate::rules::Sight;
+use auditssh_search::Place;
 use auditssh_search::catalog::{Catalog, Entry, Missing};
-use auditssh_search::{Directory, Place};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +16,8 @@ const RARELY: Duration = Duration::from_mins(1);
 const REST: u32 = 10;
 /// Changes that someone who watches may be behind; who is further is told to look at all.
 const BEHIND: usize = 1024;
+/// Threads of one search, at least.
+const THREADS: usize = 2;
 
 /// The recordings.
 #[derive(Debug)]
@@ -29,8 +30,7 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        let place: Arc<dyn Place> = Arc::new(Directory::new(directory));
+    pub(crate) fn new(place: Arc<dyn Place>) -> Self {
         Self {
             catalog: Catalog::new(place),
             changes: broadcast::channel(BEHIND).0,
@@ -42,6 +42,11 @@ impl Recordings {
     /// Names of recordings that are new, change or go, from now on.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<str>> {
         self.changes.subscribe()
+    }
+
+    /// How many threads one search has.
+    pub(crate) fn threads(&self) -> usize {
+        self.catalog.place().at_once().max(THREADS)
     }
 
     /// Whether a viewer may see a recording.

@@ -201,10 +201,11 @@ async fn id(parts: &mut Parts) -> Option<Id> {
 async fn sees(app: &App, session: &Session, id: &Id) -> Result<bool, Refusal> {
     let (store, id) = (app.store.clone(), id.clone());
     let login = app.readers.ask(move || {
-        if !store.has(&id) {
-            return Err(Refusal::not_found());
-        }
-        log::login(&store, &id).map_err(|error| Refusal::unreadable(&error))
+        let login = log::login(&store, &id);
+        login.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Refusal::not_found(),
+            _ => Refusal::unreadable(&error),
+        })
     });
     let sight = app.sight(&session.viewer);
     Ok(sight.sees(login.await?.as_deref()))

@@ -12,6 +12,7 @@ mod api;
 mod app;
 mod catalog;
 mod door;
+mod gathered;
 mod hosts;
 mod limiter;
 mod log;
@@ -31,8 +32,10 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod users;
+mod who;
 
 pub use access::{AccessError, Settings as AccessSettings};
+pub use gathered::Kept;
 pub use oidc::{Asked, Oidc, Person, Provider};
 pub use pages::are_built;
 pub use password::{HashError, Password};
@@ -40,3 +43,4 @@ pub use rules::{Pattern, PatternError, Rule};
 pub use server::{ListenError, Server, StartError};
 pub use settings::{Lifetime, Settings, Url, UrlError};
 pub use users::{Role, User, Users};
+pub use who::Renewal;

@@ -1,11 +1,10 @@
 //! A recording, read message by message.
 
 use crate::store::{Id, Store};
-use auditssh_archive::reader::LogReader;
 use auditssh_log::Message;
 use auditssh_log::codec::{DecodeError, Decoder, End};
 use auditssh_view::Summary;
-use std::io;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 /// Whether to read on.
@@ -28,7 +27,7 @@ pub(crate) struct Ending {
 /// Reads a recording, and gives each message with its number, from 0, and about where in the log it
 /// stands.
 pub(crate) fn read(
-    reader: LogReader,
+    reader: impl Read,
     mut each: impl FnMut(u64, &Message, u64) -> Flow,
 ) -> io::Result<Ending> {
     let mut decoder = Decoder::new(reader);

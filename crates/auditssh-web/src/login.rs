@@ -7,6 +7,7 @@ use crate::hosts::Asked;
 use crate::password::PASSWORD_BYTES;
 use crate::peer::network;
 use crate::users::Viewer;
+use crate::who::Who;
 use auditssh_log::extension::Access;
 use auditssh_view::Visible;
 use axum::extract::rejection::JsonRejection;
@@ -17,6 +18,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -54,9 +56,15 @@ pub(crate) async fn login(
         )
     })?;
     let Json(login) = login.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
-    let viewer = check(&app, client, login).await?;
+    let before = app.who.load_full();
+    let viewer = check(&app, &before, client, login).await?;
     let body = json!({"user": viewer.user, "role": viewer.role.word()});
-    let token = app.sessions.begin(viewer, Instant::now());
+    let token = app.sessions.begin(viewer.clone(), Instant::now());
+    // The configuration may have been read again meanwhile.
+    if !app.who.load().keeps(&viewer, &before) {
+        app.sessions.end(&token);
+        return Err(wrong());
+    }
     Ok((set_cookie(asked.secure, &token, None), Json(body)))
 }
 
@@ -80,14 +88,8 @@ pub(crate) async fn logout(
     ))
 }
 
-async fn check(app: &App, client: IpAddr, login: Login) -> Result<Viewer, Refusal> {
+async fn check(app: &App, who: &Arc<Who>, client: IpAddr, login: Login) -> Result<Viewer, Refusal> {
     let Login { user, password } = login;
-    let wrong = || {
-        Refusal::new(
-            StatusCode::UNAUTHORIZED,
-            "the name or the password is wrong",
-        )
-    };
     if user.len() > NAME_BYTES || password.len() >= PASSWORD_BYTES {
         return Err(wrong());
     }
@@ -98,8 +100,8 @@ async fn check(app: &App, client: IpAddr, login: Login) -> Result<Viewer, Refusa
     let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, app.checks.acquire()).await else {
         return Err(Refusal::busy("too many logins at once", PATIENCE));
     };
-    let (app_, name) = (app.clone(), user.clone());
-    let checked = tokio::task::spawn_blocking(move || app_.users.check(&name, password.as_bytes()));
+    let (who, name) = (Arc::clone(who), user.clone());
+    let checked = tokio::task::spawn_blocking(move || who.users.check(&name, password.as_bytes()));
     let viewer = checked.await.ok().flatten();
     drop(permit);
     let role = viewer.as_ref().map_or("", |viewer| viewer.role.word());
@@ -113,6 +115,13 @@ async fn check(app: &App, client: IpAddr, login: Login) -> Result<Viewer, Refusa
     app.names.give_back(&user);
     tracing::info!(user = %Visible(user.as_bytes()), %client, "logged in");
     Ok(viewer)
+}
+
+fn wrong() -> Refusal {
+    Refusal::new(
+        StatusCode::UNAUTHORIZED,
+        "the name or the password is wrong",
+    )
 }
 
 pub(crate) fn access(

@@ -108,6 +108,7 @@ impl Oidc {
             user: person.name,
             role,
             groups: person.groups,
+            elsewhere: true,
         })
     }
 }

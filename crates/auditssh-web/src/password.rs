@@ -14,7 +14,7 @@ const MOST_KIB: u32 = 256 << 10;
 const MOST_WORK: u64 = 4 << 20;
 
 /// The hash of a password. It is not shown, and is wiped from memory.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password {
     text: Zeroizing<String>,
     /// KiB of memory times passes.

@@ -101,7 +101,7 @@ impl Rules {
 }
 
 /// What one viewer may see.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sight(Option<Vec<Pattern>>);
 
 impl Sight {
@@ -162,6 +162,7 @@ mod tests {
             user: user.into(),
             role,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            elsewhere: false,
         };
         let sees = |viewer: &Viewer, login: Option<&str>| {
             rules.sight(viewer).sees(login.map(str::as_bytes))
@@ -186,6 +187,7 @@ mod tests {
             user: "a".into(),
             role: Role::Auditor,
             groups: Vec::new(),
+            elsewhere: false,
         };
         assert!(Rules::default().sight(&viewer).sees(None));
     }

@@ -5,6 +5,8 @@ use crate::peer::Peer;
 use crate::routes::router;
 use crate::settings::Settings;
 use crate::stall::Impatient;
+use crate::who::Renewal;
+use arc_swap::ArcSwap;
 use auditssh_archive::OpenError;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -73,7 +75,7 @@ fn remedy(reason: &io::Error) -> &'static str {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ArcSwap<TlsAcceptor>>>,
     app: App,
     end: CancellationToken,
 }
@@ -85,7 +87,12 @@ impl Server {
         let address = settings.listen;
         let fail = |reason| ListenError { address, reason };
         let listener = listen(address).map_err(fail)?;
-        let (tls, end) = (settings.tls.clone(), CancellationToken::new());
+        let tls = settings
+            .tls
+            .clone()
+            .map(ArcSwap::from_pointee)
+            .map(Arc::new);
+        let end = CancellationToken::new();
         settings.listen = listener.local_addr().map_err(fail)?;
         Ok(Self {
             address: settings.listen,
@@ -104,6 +111,14 @@ impl Server {
     /// Whether it is to be reached by https.
     pub const fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// By which it is told that its configuration has changed.
+    pub fn renewal(&self) -> Renewal {
+        Renewal {
+            app: self.app.clone(),
+            tls: self.tls.clone(),
+        }
     }
 
     /// Serves until `end`; answers that are being sent then have a moment. Nothing that happens to
@@ -125,7 +140,8 @@ impl Server {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    let (router, tls) = (router.clone(), self.tls.clone());
+                    let router = router.clone();
+                    let tls = self.tls.as_ref().map(|tls| TlsAcceptor::clone(&tls.load()));
                     let closing = self.end.clone();
                     tasks.spawn(async move {
                         connection(tcp, Peer(peer), tls, router, closing).await;

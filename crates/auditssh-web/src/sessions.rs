@@ -99,6 +99,17 @@ impl Sessions {
         }
     }
 
+    /// Ends the sessions of everyone who is not one of these.
+    pub(crate) fn end_others(&self, keeps: impl Fn(&Viewer) -> bool) {
+        self.lock().retain(|_, one| {
+            let stays = keeps(&one.session.viewer);
+            if !stays {
+                one.session.end.cancel();
+            }
+            stays
+        });
+    }
+
     /// Ends sessions whose time is over.
     pub(crate) fn sweep(&self, now: Instant) {
         self.end_old(&mut self.lock(), now);
@@ -146,6 +157,7 @@ mod tests {
             user: user.into(),
             role: Role::Auditor,
             groups: Vec::new(),
+            elsewhere: false,
         }
     }
 

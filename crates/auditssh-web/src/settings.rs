@@ -1,6 +1,7 @@
 //! What the viewer is told, already checked: the binary makes it of the configuration.
 
 use crate::access;
+use crate::gathered::Kept;
 use crate::oidc::Oidc;
 use crate::rules::Rule;
 use crate::users::Users;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub lifetime: Lifetime,
     /// The directory of the logs.
     pub directory: PathBuf,
+    /// Where they are brought when they are complete.
+    pub kept: Option<Arc<dyn Kept>>,
     /// Where it is written down who looked at what.
     pub access: access::Settings,
     /// The program's version.

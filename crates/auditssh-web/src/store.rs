@@ -1,9 +1,14 @@
-//! The recordings: a directory of logs, of which nothing is changed.
+//! The recordings: a directory of logs, of which nothing is changed, and the place to which they are
+//! brought, if there is one.
 
+use crate::gathered::{Gathered, Kept};
+use auditssh_archive::is_id;
 use auditssh_archive::reader::LogReader;
-use auditssh_archive::{is_id, verify};
-use std::io;
-use std::path::{Path, PathBuf};
+use auditssh_archive::verify::{self, Checked, check_log, verify_as};
+use auditssh_search::{Directory, Place};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     directory: PathBuf,
+    gathered: Option<Arc<Gathered>>,
 }
 
 /// The id of a recording, checked: it can be part of a path.
@@ -27,27 +33,83 @@ impl Id {
     }
 }
 
+/// A recording that is read, up to the last message that is there.
+pub(crate) enum Opened {
+    /// From the directory.
+    Near(Box<LogReader>),
+    /// From where it was brought.
+    Far(Box<dyn Read + Send>),
+}
+
+impl Opened {
+    /// Whether tails stand beside it: it is being written, or waits for recovery.
+    pub(crate) fn has_tails(&self) -> bool {
+        matches!(self, Self::Near(reader) if reader.has_tails())
+    }
+}
+
+impl Read for Opened {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Near(reader) => reader.read(bytes),
+            Self::Far(reader) => reader.read(bytes),
+        }
+    }
+}
+
 impl Store {
-    pub(crate) const fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    pub(crate) fn new(directory: PathBuf, kept: Option<Arc<dyn Kept>>) -> Self {
+        let gathered = kept.map(|kept| Arc::new(Gathered::new(directory.clone(), kept)));
+        Self {
+            directory,
+            gathered,
+        }
     }
 
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    /// All recordings, to be listed and searched.
+    pub(crate) fn place(&self) -> Arc<dyn Place> {
+        match &self.gathered {
+            Some(gathered) => Arc::clone(gathered) as Arc<dyn Place>,
+            None => Arc::new(Directory::new(&self.directory)),
+        }
     }
 
-    pub(crate) fn path(&self, id: &Id) -> PathBuf {
-        self.directory.join(id.as_str())
+    /// What is wrong with where they are, in a line; blocks.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        match &self.gathered {
+            Some(gathered) if gathered.is_well() => None,
+            Some(_) => Some("the bucket of the logs cannot be read\n"),
+            None if std::fs::read_dir(&self.directory).is_ok() => None,
+            None => Some("the directory of the logs cannot be read\n"),
+        }
     }
 
-    /// Opens a recording up to the last message that is there now.
-    pub(crate) fn open(&self, id: &Id) -> io::Result<LogReader> {
-        LogReader::open(&self.path(id), false)
+    /// Opens a recording.
+    pub(crate) fn open(&self, id: &Id) -> io::Result<Opened> {
+        self.either(id, |path| {
+            Ok(Opened::Near(Box::new(LogReader::open(&path, false)?)))
+        })
     }
 
     /// Opens a recording and follows it while a server writes it, until `stop` is set.
-    pub(crate) fn follow(&self, id: &Id, stop: Arc<AtomicBool>) -> io::Result<LogReader> {
-        Ok(LogReader::open(&self.path(id), true)?.until(stop))
+    pub(crate) fn follow(&self, id: &Id, stop: Arc<AtomicBool>) -> io::Result<Opened> {
+        self.either(id, |path| {
+            let reader = LogReader::open(&path, true)?.until(stop);
+            Ok(Opened::Near(Box::new(reader)))
+        })
+    }
+
+    /// Opens the log itself, as it stands there.
+    pub(crate) fn raw(&self, id: &Id) -> io::Result<Box<dyn Read + Send>> {
+        let near = match File::open(self.path(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            near => Some(near?),
+        };
+        match (near, &self.gathered) {
+            (Some(file), _) => Ok(Box::new(file)),
+            (None, Some(gathered)) => Ok(gathered.open_far(id.as_str())?.0),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Whether a server writes it.
@@ -55,8 +117,36 @@ impl Store {
         verify::is_written(&self.path(id)).unwrap_or(false)
     }
 
-    /// Whether it is there.
-    pub(crate) fn has(&self, id: &Id) -> bool {
-        self.path(id).is_file()
+    /// Checks it.
+    pub(crate) fn check(&self, id: &Id) -> Checked {
+        let Some(gathered) = self.gathered.as_ref().filter(|_| !self.path(id).is_file()) else {
+            return check_log(&self.path(id));
+        };
+        let alone = |report| Checked::alone(PathBuf::from(id.as_str()), report);
+        match gathered.open_far(id.as_str()) {
+            Ok((reader, name)) => Checked {
+                damaged: gathered.set_aside(&name),
+                ..alone(verify_as(reader, id.as_str()))
+            },
+            Err(error) => alone(Err(error)),
+        }
+    }
+
+    fn path(&self, id: &Id) -> PathBuf {
+        self.directory.join(id.as_str())
+    }
+
+    /// From the directory or, if it is not there or leaves it just now, from where it is brought.
+    fn either(
+        &self,
+        id: &Id,
+        near: impl FnOnce(PathBuf) -> io::Result<Opened>,
+    ) -> io::Result<Opened> {
+        match (near(self.path(id)), &self.gathered) {
+            (Err(error), Some(gathered)) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Opened::Far(gathered.open_far(id.as_str())?.0))
+            }
+            (opened, _) => opened,
+        }
     }
 }

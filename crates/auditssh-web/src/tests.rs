@@ -62,6 +62,7 @@ impl World {
                 sessions: 100,
             },
             directory: audit,
+            kept: None,
             access: access::Settings {
                 directory: directory.path().join("access"),
                 signing_key: None,
@@ -87,6 +88,7 @@ impl World {
             user: user.into(),
             role,
             groups: vec!["deployers".into()],
+            elsewhere: false,
         };
         let token = self.app.sessions.begin(viewer, Instant::now());
         format!("auditssh={}", *token)
@@ -265,6 +267,7 @@ async fn nobody_passes_without_a_session() {
         user: "carol".into(),
         role: Role::Admin,
         groups: Vec::new(),
+        elsewhere: false,
     };
     let expired = world.app.sessions.begin(viewer, long_ago);
     let expired = format!("auditssh={}", *expired);

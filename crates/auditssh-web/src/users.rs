@@ -23,7 +23,7 @@ impl Role {
 }
 
 /// Someone who may log in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The hash of the password.
     pub password: Password,
@@ -47,6 +47,8 @@ pub(crate) struct Viewer {
     pub(crate) user: String,
     pub(crate) role: Role,
     pub(crate) groups: Vec<String>,
+    /// Whether they logged in elsewhere, and are none of the [`Users`].
+    pub(crate) elsewhere: bool,
 }
 
 impl Users {
@@ -66,6 +68,11 @@ impl Users {
         self.users.is_empty()
     }
 
+    /// What is known of someone who logged in with a password.
+    pub(crate) fn get(&self, viewer: &Viewer) -> Option<&User> {
+        self.users.get(&viewer.user)
+    }
+
     /// Who logs in with this password, if anyone. Takes long, and as long for names that are not
     /// known.
     pub(crate) fn check(&self, name: &str, password: &[u8]) -> Option<Viewer> {
@@ -77,6 +84,7 @@ impl Users {
             user: name.to_owned(),
             role: user.role,
             groups: user.groups.clone(),
+            elsewhere: false,
         })
     }
 }

@@ -58,6 +58,14 @@ impl Place {
         Bucket::new(&connection, &self.name).context("the bucket cannot be read")
     }
 
+    /// Where an output brings its logs.
+    pub(crate) fn of_output(settings: &auditssh_s3::Settings) -> Self {
+        Self {
+            name: settings.connection.bucket.clone(),
+            key: settings.template.fixed().to_owned(),
+        }
+    }
+
     /// The logs that the place names: the objects whose keys begin with its key and hold a
     /// connection id; and what was set aside beside logs.
     pub(crate) fn logs(&self, bucket: &Bucket) -> anyhow::Result<Found> {

@@ -19,7 +19,6 @@ use axum::http::{HeaderName, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write as _};
 
 /// How much text may be made of a log, in bytes: so much, and so much more for each byte of the log.
@@ -114,7 +113,7 @@ pub(crate) async fn download(
     let body = app
         .readers
         .stream(passed.session.end, move |sink| match wanted.r#as {
-            Form::Log => io::copy(&mut File::open(store.path(&id))?, sink).map(drop),
+            Form::Log => io::copy(&mut store.raw(&id)?, sink).map(drop),
             Form::Json => lines(&store, &id, sink),
             Form::Text if program.is_none() => text(&store, &id, sink),
             Form::Text => show(&store, &id, program, sink, |start, out| {

@@ -1,11 +1,11 @@
 //! `/sessions/{id}` and `/sessions/{id}/verify`.
 
-use super::{Answer, time};
+use super::Answer;
 use crate::answer::Refusal;
 use crate::app::App;
 use crate::door::Passed;
 use crate::log::{self, ON, State as End};
-use auditssh_archive::verify::{Report, Verdict, check_log};
+use auditssh_archive::verify::{Report, Verdict};
 use auditssh_view::show::Connection;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -38,41 +38,15 @@ pub(crate) async fn facts(State(app): State<App>, passed: Passed) -> Result<Answ
 /// Whether the log is as it was written.
 pub(crate) async fn verify(State(app): State<App>, passed: Passed) -> Result<Answer, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
-    let checked = app.readers.ask(move || Ok(check_log(&store.path(&id))));
+    let checked = app.readers.ask(move || Ok(store.check(&id)));
     let checked = checked.await?;
-    let (tails, aside) = (checked.tails, checked.damaged);
+    let mut object = checked.json();
+    let aside = checked.damaged;
     let report = checked
         .report
         .map_err(|failure| Refusal::unreadable(&failure.source))?;
-    let damage = match report.verdict {
-        Verdict::Altered(damage) => json!({
-            "member": damage.member,
-            "offset": damage.offset,
-            "kind": damage.kind.word(),
-            "text": damage.kind.to_string(),
-        }),
-        _ => Value::Null,
-    };
-    Ok(Answer(json!({
-        "verdict": report.verdict.word(),
-        "details": details(&report, &aside),
-        "bytes": report.bytes,
-        "tails": tails,
-        "setAside": aside,
-        "proven": {
-            "bytes": report.proven,
-            "members": report.members,
-            "messages": report.messages,
-            "from": report.range.map(|(first, _)| time(first)),
-            "to": report.range.map(|(_, last)| time(last)),
-        },
-        "recovered": report.recovered.happened.then(|| json!({
-            "messages": report.recovered.messages,
-        })),
-        "gaps": report.gaps,
-        "signer": report.signer.as_ref().map(auditssh_archive::key::to_openssh),
-        "damage": damage,
-    })))
+    object.insert("details".into(), details(&report, &aside).into());
+    Ok(Answer(object.into()))
 }
 
 /// The same for people.

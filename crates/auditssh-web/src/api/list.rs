@@ -24,8 +24,6 @@ use std::sync::Arc;
 /// Most of an answer.
 const MOST: usize = 500;
 const MOST_HITS: usize = 1000;
-/// Threads of one search.
-const THREADS: usize = 2;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -137,7 +135,7 @@ pub(crate) async fn list(
     let recordings = Arc::clone(&app.recordings);
     let answer = app.readers.ask(move || {
         let options = Options {
-            threads: THREADS,
+            threads: recordings.threads(),
             ..Options::default()
         };
         let Selected {
@@ -256,7 +254,7 @@ pub(crate) async fn search(
     let (stop, on) = Readers::watched();
     let answer = app.readers.ask(move || {
         let options = Options {
-            threads: THREADS,
+            threads: recordings.threads(),
             most: limit,
             stop,
             ..Options::default()

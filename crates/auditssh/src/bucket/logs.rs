@@ -1,37 +1,71 @@
 //! A bucket as a place of logs, for searching.
 
-use super::{INDEX, Place};
-use auditssh_s3::{Bucket, StoreError};
+use super::{INDEX, Place, id_in};
+use auditssh_s3::{Bucket, Settings, StoreError, Template};
 use auditssh_search::place::{END, Listed, Place as Logs, Writer};
-use std::collections::BTreeSet;
+use auditssh_web::Kept;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The logs that a place in a bucket names. An index stands beside its log: `KEY.index`.
 #[derive(Debug)]
 pub(crate) struct InBucket {
     place: Place,
     bucket: Bucket,
-    /// The keys of the indexes that were there when the logs were listed.
-    indexes: Mutex<BTreeSet<String>>,
+    /// What keys are made of, if that is known.
+    template: Option<Template>,
+    /// What else was there when the logs were listed.
+    beside: Mutex<Beside>,
 }
+
+/// What stands beside logs.
+#[derive(Debug, Default)]
+struct Beside {
+    /// The keys of indexes.
+    indexes: BTreeSet<String>,
+    /// What recovery set aside, by the key of the log.
+    set_aside: BTreeMap<String, Vec<String>>,
+}
+
+/// How many objects are asked for at once.
+const AT_ONCE: usize = 16;
 
 impl InBucket {
     pub(crate) fn new(place: Place, config: Option<&Path>) -> anyhow::Result<Self> {
         let bucket = place.bucket(config)?;
-        Ok(Self {
+        Ok(Self::of(place, bucket, None))
+    }
+
+    /// Where an output brings its logs.
+    pub(crate) fn of_output(settings: &Settings) -> io::Result<Self> {
+        let place = Place::of_output(settings);
+        let bucket = Bucket::new(&settings.connection, &settings.connection.bucket)?;
+        Ok(Self::of(place, bucket, Some(settings.template.clone())))
+    }
+
+    fn of(place: Place, bucket: Bucket, template: Option<Template>) -> Self {
+        Self {
             place,
             bucket,
-            indexes: Mutex::default(),
-        })
+            template,
+            beside: Mutex::default(),
+        }
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Beside> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Logs for InBucket {
     fn list(&self) -> io::Result<Vec<Listed>> {
         let found = self.place.logs(&self.bucket).map_err(io::Error::other)?;
-        *self.indexes.lock().unwrap_or_else(PoisonError::into_inner) = found.indexes;
+        *self.beside() = Beside {
+            indexes: found.indexes,
+            set_aside: found.beside,
+        };
         let logs = found.logs.into_iter();
         let listed = logs.map(|object| Listed {
             name: object.key,
@@ -58,10 +92,7 @@ impl Logs for InBucket {
 
     fn index(&self, name: &str) -> io::Result<Option<Box<dyn Read + Send>>> {
         let key = format!("{name}{INDEX}");
-        let indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_there = indexes.contains(&key);
-        drop(indexes);
-        if !is_there {
+        if !self.beside().indexes.contains(&key) {
             return Ok(None);
         }
         Ok(Some(Box::new(self.bucket.open(&key).map_err(failed)?)))
@@ -70,13 +101,29 @@ impl Logs for InBucket {
     fn keep(&self, name: &str, index: &[u8]) -> io::Result<()> {
         let key = format!("{name}{INDEX}");
         self.bucket.put(&key, index.to_vec()).map_err(failed)?;
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        indexes.insert(key);
+        self.beside().indexes.insert(key);
         Ok(())
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
     }
 
     fn path(&self, name: &str) -> String {
         self.place.path(name).to_string_lossy().into_owned()
+    }
+}
+
+impl Kept for InBucket {
+    fn id<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let made = self.template.as_ref().and_then(|one| one.id(name));
+        // Others were brought there by hand, or under another template.
+        made.or_else(|| id_in(name))
+    }
+
+    fn set_aside(&self, name: &str) -> Vec<String> {
+        let beside = self.beside();
+        beside.set_aside.get(name).cloned().unwrap_or_default()
     }
 }
 

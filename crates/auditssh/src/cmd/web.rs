@@ -1,12 +1,14 @@
 //! `auditssh web`.
 
+use crate::bucket::InBucket;
 use crate::config::{Address, Audit, Config, Web};
 use crate::logging;
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use auditssh_gateway::auth;
 use auditssh_web::{
-    AccessSettings, Oidc, Person, Provider, Role, Server, Settings, StartError, User, are_built,
+    AccessSettings, Kept, Oidc, Person, Provider, Renewal, Role, Server, Settings, StartError,
+    User, Users, are_built,
 };
 use auditssh_webhook::oauth2::{self, CodeFlow};
 use std::io::{self, Write as _};
@@ -34,7 +36,7 @@ const USER: &str = "demo";
 ///
 /// A server with `web: {enable: true}` shows recordings by itself.
 ///
-/// SIGTERM and SIGINT end it.
+/// SIGHUP reads viewers, rules and certificate again; SIGTERM and SIGINT end it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration; without it the embedded default is used
@@ -90,7 +92,8 @@ fn configured(file: &Path, listen: Option<SocketAddr>) -> anyhow::Result<ExitCod
         web.listen = listen;
     }
     let audit = Audit::shown(&audit).context("no logs are kept, so there is nothing to look at")?;
-    serve(settings(web, audit), |_| Ok(()))
+    let settings = settings(web, audit)?;
+    serve(settings, Some(file), |_| Ok(()))
 }
 
 /// Shows what the embedded default of `serve` records.
@@ -118,8 +121,8 @@ fn embedded(data: &Path, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode>
     web.users.insert(USER.to_owned(), user);
     logging::start(&crate::config::raw::Log::default())?;
     web.access_log = Some(data.join(ACCESS));
-    let settings = of(web, directory, None);
-    serve(settings, |address| greet(address, &password))
+    let settings = of(web, directory, None, None);
+    serve(settings, None, |address| greet(address, &password))
 }
 
 /// Tells the person at the terminal what to do; what stands there is logged nowhere.
@@ -136,14 +139,18 @@ fn greet(address: SocketAddr, password: &Zeroizing<String>) -> anyhow::Result<()
 }
 
 /// What the viewer is told.
-pub(crate) fn settings(web: Web, audit: &Audit) -> Settings {
+pub(crate) fn settings(web: Web, audit: &Audit) -> anyhow::Result<Settings> {
+    let bucket = audit.bucket.as_ref().map(InBucket::of_output).transpose();
+    let kept = bucket.context("the bucket cannot be read")?;
+    let kept = kept.map(|bucket| Arc::new(bucket) as Arc<dyn Kept>);
     let key = audit.signing_key.clone();
-    of(web, audit.directory.path.clone(), key)
+    Ok(of(web, audit.directory.path.clone(), kept, key))
 }
 
 fn of(
     web: Web,
     directory: PathBuf,
+    kept: Option<Arc<dyn Kept>>,
     signing_key: Option<auditssh_log::seal::SigningKey>,
 ) -> Settings {
     Settings {
@@ -151,7 +158,7 @@ fn of(
         tls: web.tls.map(|tls| tls.acceptor()),
         urls: web.urls,
         proxies: web.proxies,
-        users: auditssh_web::Users::new(web.users),
+        users: Users::new(web.users),
         oidc: web.oidc.map(oidc),
         rules: web.rules,
         lifetime: web.lifetime,
@@ -160,6 +167,7 @@ fn of(
             signing_key,
         },
         directory,
+        kept,
         version: env!("CARGO_PKG_VERSION"),
     }
 }
@@ -202,8 +210,32 @@ impl Provider for Flow {
     }
 }
 
+/// Takes what can be replaced under way from a configuration that was read again.
+pub(crate) fn renew(renewal: &Renewal, web: Web) {
+    let tls = web.tls.map(|tls| tls.acceptor());
+    renewal.renew(Users::new(web.users), web.rules, tls);
+}
+
+/// Reads the configuration again.
+fn reload(file: &Path, renewal: &Renewal) {
+    match Config::load(file) {
+        Ok(loaded) => {
+            renew(renewal, loaded.config.web);
+            for (file, warning) in loaded.warnings {
+                tracing::warn!("{}:{warning}", file.display());
+            }
+            tracing::info!(file = %file.display(), "reloaded: viewers, rules and certificate");
+        }
+        Err(error) => tracing::error!(
+            "not reloaded, all stays as it was: {:#}",
+            anyhow::Error::from(error)
+        ),
+    }
+}
+
 fn serve(
     settings: Settings,
+    file: Option<&Path>,
     greet: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -211,9 +243,10 @@ fn serve(
         .build()
         .context("threads cannot be started")?;
     let code = runtime.block_on(async {
-        let (mut terminate, mut interrupt) = (
+        let (mut terminate, mut interrupt, mut hangup) = (
             signal(SignalKind::terminate())?,
             signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
         );
         let server = match Server::bind(settings) {
             Ok(server) => server,
@@ -224,11 +257,20 @@ fn serve(
         tracing::info!(address = %server.address(), scheme, "showing recordings");
         greet(server.address())?;
         let end = CancellationToken::new();
+        let renewal = server.renewal();
         let running = tokio::spawn(server.run(end.clone()));
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {}
+            }
+            if let Some(file) = file {
+                let (file, renewal) = (file.to_owned(), renewal.clone());
+                let _ = tokio::task::spawn_blocking(move || reload(&file, &renewal)).await;
+            }
         }
+        drop(renewal);
         end.cancel();
         let _ = running.await;
         tracing::info!("ended");

@@ -62,12 +62,12 @@ use std::collections::BTreeMap;
 /// Durations are texts such as `60s`, `1m30s` or `250ms`, or a number of nanoseconds; sizes are
 /// texts such as `8MiB`, or a number of bytes. Relative paths count from the working directory of
 /// the server. SIGHUP has the server read it again, with all the files that it names: `users`,
-/// `auth`, `configserver`, `ssh`, `security`, `limits` and `geoip` then hold for new connections; if anything is
-/// wrong, all stays as it was. So do renewed certificates of `metrics` and `health`, in the same
-/// files.
+/// `auth`, `configserver`, `ssh`, `security`, `limits` and `geoip` then hold for new connections,
+/// `web.users` and `web.rules` at once; if anything is wrong, all stays as it was. So do renewed
+/// certificates of `metrics`, `health` and `web`, in the same files.
 /// Changes of `audit`, `backend`, `local`, `sshproxy`, `docker`, `kubernetes`, `log`, `metrics`,
-/// `health`, `web`, `ssh.listen`,
-/// `limits.connections` and `limits.unauthenticated` (`PerSource` and `Wait` too) take a restart.
+/// `health`, all else of `web`, `ssh.listen`, `limits.connections` and `limits.unauthenticated`
+/// (`PerSource` and `Wait` too) take a restart.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "AuditSSH configuration")]

@@ -122,7 +122,7 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
                     users,
                     server.terms(),
                     start,
-                    renewals,
+                    (renewals, viewer.renewal()),
                 ))
             }
             Origin::Embedded(greeting) => {

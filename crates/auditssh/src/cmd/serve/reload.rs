@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is only read at the start: places in the configuration, as JSON pointers (RFC 6901).
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 19] = [
     "/audit",
     "/backend",
     "/local",
@@ -22,7 +22,13 @@ const FIXED: [&str; 13] = [
     "/health",
     "/log",
     "/metrics",
-    "/web",
+    "/web/enable",
+    "/web/listen",
+    "/web/urls",
+    "/web/proxies",
+    "/web/sessions",
+    "/web/accessLog",
+    "/web/oidc",
     "/ssh/listen",
     "/limits/connections",
     "/limits/unauthenticated",
@@ -40,6 +46,8 @@ pub(super) struct Reload {
     terms: Arc<Terms>,
     start: Arc<Start>,
     renewals: Renewals,
+    /// Of the viewer, if there is one.
+    viewer: Option<auditssh_web::Renewal>,
 }
 
 impl Reload {
@@ -49,7 +57,7 @@ impl Reload {
         users: Arc<ArcSwap<Users>>,
         terms: Arc<Terms>,
         start: Arc<Start>,
-        renewals: Renewals,
+        (renewals, viewer): (Renewals, Option<auditssh_web::Renewal>),
     ) -> Self {
         Self {
             file,
@@ -58,6 +66,7 @@ impl Reload {
             terms,
             start,
             renewals,
+            viewer,
         }
     }
 
@@ -71,7 +80,8 @@ impl Reload {
         match taken {
             Ok(()) => tracing::info!(
                 file = %self.file.display(),
-                "reloaded: users, authorities, webhooks, host keys and settings of new connections"
+                "reloaded: users, authorities, webhooks, host keys, viewers and settings of new \
+                 connections"
             ),
             Err(error) => tracing::error!("not reloaded, all stays as it was: {error:#}"),
         }
@@ -97,6 +107,9 @@ impl Reload {
         ))?;
         self.users.store(Arc::new(config.users));
         self.renewals.renew(config.monitor);
+        if let Some(viewer) = &self.viewer {
+            crate::cmd::web::renew(viewer, config.web);
+        }
         for (file, warning) in loaded.warnings {
             tracing::warn!("{}:{warning}", file.display());
         }

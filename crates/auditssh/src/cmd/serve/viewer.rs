@@ -3,7 +3,7 @@
 use crate::cmd::web::settings;
 use crate::config::{Audit, Web};
 use anyhow::Context as _;
-use auditssh_web::{Server, Settings, are_built};
+use auditssh_web::{Renewal, Server, Settings, are_built};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -19,6 +19,7 @@ pub(super) struct Plan(Option<(Box<Settings>, String)>);
 pub(super) struct Viewer {
     end: CancellationToken,
     running: Mutex<Option<JoinHandle<()>>>,
+    renewal: Option<Renewal>,
 }
 
 impl Plan {
@@ -32,27 +33,34 @@ impl Plan {
              npm was missing: install Node.js with npm and build again, or remove `web.enable`"
         );
         let key = web.key.clone();
-        Ok(Self(Some((Box::new(settings(web, audit)), key))))
+        Ok(Self(Some((Box::new(settings(web, audit)?), key))))
     }
 
     /// Listens and serves.
     pub(super) fn start(self) -> anyhow::Result<Viewer> {
         let end = CancellationToken::new();
-        let mut running = None;
+        let (mut running, mut renewal) = (None, None);
         if let Some((settings, key)) = self.0 {
             let server = Server::bind(*settings).context(key)?;
             let scheme = if server.is_secure() { "https" } else { "http" };
             tracing::info!(address = %server.address(), scheme, "showing recordings");
+            renewal = Some(server.renewal());
             running = Some(tokio::spawn(server.run(end.clone())));
         }
         Ok(Viewer {
             end,
             running: Mutex::new(running),
+            renewal,
         })
     }
 }
 
 impl Viewer {
+    /// By which it is told that its configuration has changed.
+    pub(super) fn renewal(&self) -> Option<Renewal> {
+        self.renewal.clone()
+    }
+
     /// Ends it, and its log of accesses.
     pub(super) async fn end(&self) {
         self.end.cancel();

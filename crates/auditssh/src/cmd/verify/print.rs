@@ -2,10 +2,10 @@
 
 use auditssh_archive::key::to_openssh;
 use auditssh_archive::verify::{Checked, Demand, Report, Verdict};
-use auditssh_log::codec::{Format, HEADER_LENGTH};
+use auditssh_log::codec::HEADER_LENGTH;
 use auditssh_log::seal::Kind;
 use auditssh_view::Visible;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -97,53 +97,14 @@ fn proven(report: &Report) -> String {
 }
 
 pub(super) fn json(out: &mut impl Write, log: &Checked, demand: &Demand) -> io::Result<()> {
-    let object = match &log.report {
-        Ok(report) => object(log, report, demand),
-        Err(failure) => json!({
-            "path": log.path.to_string_lossy(),
-            "verdict": "unchecked",
-            "error": failure.source.to_string(),
-            "exitCode": 3,
-        }),
-    };
-    writeln!(out, "{object}")
-}
-
-fn object(log: &Checked, report: &Report, demand: &Demand) -> Value {
-    let damage = match report.verdict {
-        Verdict::Altered(damage) => json!({
-            "member": damage.member,
-            "offset": damage.offset,
-            "kind": damage.kind.word(),
-            "text": damage.kind.to_string(),
-        }),
-        _ => Value::Null,
-    };
-    json!({
-        "path": log.path.to_string_lossy(),
-        "verdict": report.verdict.word(),
-        "exitCode": log.exit_code(demand),
-        "formatVersion": report.format.map(Format::version),
-        "bytes": report.bytes,
-        "tails": log.tails,
-        "setAside": log.damaged,
-        "proven": {
-            "bytes": report.proven,
-            "members": report.members,
-            "messages": report.messages,
-            "contentBytes": report.content,
-            "from": report.range.map(|(first, _)| time(first)),
-            "to": report.range.map(|(_, last)| time(last)),
-        },
-        "recovered": report.recovered.happened.then(|| json!({
-            "messages": report.recovered.messages,
-            "contentBytes": report.recovered.content,
-        })),
-        "gaps": report.gaps,
-        "signer": report.signer.as_ref().map(to_openssh),
-        "shortfall": demand.shortfall(report).map(|shortfall| shortfall.to_string()),
-        "damage": damage,
-    })
+    let mut object = log.json();
+    object.insert("path".into(), log.path.to_string_lossy().into());
+    object.insert("exitCode".into(), log.exit_code(demand).into());
+    if let Ok(report) = &log.report {
+        let shortfall = demand.shortfall(report).map(|less| less.to_string());
+        object.insert("shortfall".into(), shortfall.into());
+    }
+    writeln!(out, "{}", Value::Object(object))
 }
 
 fn time(nanoseconds: i64) -> String {
