@@ -8,6 +8,7 @@ mod whole;
 use super::decode::filter;
 use super::log;
 use super::replay::time;
+use crate::progress;
 use anyhow::{Context as _, bail, ensure};
 use auditssh_log::codec::Format as Binary;
 use auditssh_view::cast::{Style, Version};
@@ -32,13 +33,15 @@ A log in JSON lines is read as well as one of either version.
 Exit status:
   0  everything was converted
   1  wrong usage, nothing was found to convert, or a file could not be read or written
-  2  the log is cut or damaged; what precedes that was converted";
+  2  the log is cut or damaged; what precedes that was converted
+Of several logs the worst.";
 
 /// Convert a log into a cast, text, a web page, JSON or another version of the format
 ///
 /// Of a log in which one program ran, that one is taken; of several name one with --channel, or a
 /// directory with --output, which gets a file for each: CONNECTION.CHANNEL.cast, for example. SFTP
-/// and forwarded connections are not for a terminal: see `auditssh files` and `auditssh decode`.
+/// and forwarded connections are not for a terminal: see `auditssh files` and `auditssh decode`. Of a
+/// directory of logs all are converted, into files of a directory that --output names.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -126,7 +129,6 @@ impl Format {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = args.to.or_else(|| Format::of(args.output.as_deref()?));
     let format = format.context("name a format: --to asciicast-v2, say; --help lists them")?;
-    let target = Target::of(args.output.as_deref(), args.force, &args.log.path())?;
     ensure!(
         format == Format::Svg || args.from.or(args.until).is_none(),
         "only pictures (--to svg) are of a stretch of time; leave out --from and --until"
@@ -139,11 +141,44 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let from = args.at.or(args.from).unwrap_or(0);
     let until = args.at.or(args.until).unwrap_or(u64::MAX);
     ensure!(from <= until, "--until is before --from");
+    let Some(place) = args.log.place()? else {
+        let target = Target::of(args.output.as_deref(), args.force, &args.log.path())?;
+        return convert(args, &args.log, format, &target, false).map(ExitCode::from);
+    };
+    ensure!(!args.follow, "--follow needs a file or the id of a connection: it is of one log");
+    let target = Target::for_several(args.output.as_deref(), args.force)?;
+    let logs = args.log.each(&*place)?;
+    let bar = progress::count(logs.len() as u64);
+    let code = log::all(&logs, |log| {
+        bar.inc(1);
+        bar.suspend(|| convert(args, log, format, &target, true))
+    });
+    bar.finish_and_clear();
+    code.map(ExitCode::from)
+}
+
+/// Converts one log, or one of several; returns the exit status.
+fn convert(
+    args: &Args,
+    log: &log::Which,
+    format: Format,
+    target: &Target,
+    several: bool,
+) -> anyhow::Result<u8> {
     let view = |version| {
         programs::View::Cast(Style {
             version,
             input: !args.no_input,
         })
+    };
+    let from = args.at.or(args.from).unwrap_or(0);
+    let until = args.at.or(args.until).unwrap_or(u64::MAX);
+    let whole = || {
+        if several {
+            target.file(&format!("{}.{}", log.name(), format.extension()))
+        } else {
+            target.clone()
+        }
     };
     let view = match format {
         Format::Cast2 => view(Version::Two),
@@ -151,16 +186,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Text => programs::View::Text(args.at),
         Format::Html => programs::View::Html(args.at),
         Format::Svg => programs::View::Svg(from, until),
-        Format::Json => return whole::json(args, &target),
-        Format::Audit => return whole::binary(args, &target, Binary::Audit),
-        Format::Binary => return whole::binary(args, &target, Binary::Binary),
+        Format::Json => return whole::json(args, log, &whole()),
+        Format::Audit => return whole::binary(args, log, &whole(), Binary::Audit),
+        Format::Binary => return whole::binary(args, log, &whole(), Binary::Binary),
     };
     ensure!(
         args.channel.len() < 2 || matches!(target, Target::Directory { .. }),
         "for several channels name a directory with --output: each gets a file of its own"
     );
-    let mut programs = programs::Programs::new(view, target, &args.channel, format.extension());
-    let read = args.log.opened(args.follow)?.read(|message| {
+    let extension = format.extension();
+    let mut programs = programs::Programs::new(view, target.clone(), &args.channel, extension);
+    let read = log.opened(args.follow)?.read(|message| {
         programs.push(message)?;
         if args.follow {
             programs.flush()?;
@@ -169,15 +205,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let found = programs.finish()?;
     read.tell()?;
-    if found.written == 0 && read.error.is_none() {
-        bail!(
-            "{}: {}",
-            args.log.path().display(),
-            found.nothing(&args.channel)
-        );
+    // Of several logs not each need have a program.
+    if found.written == 0 && read.error.is_none() && !several {
+        bail!("{}: {}", log.path().display(), found.nothing(&args.channel));
     }
     if let Some(left_out) = found.left_out() {
-        bail!("{}: {left_out}", args.log.path().display());
+        bail!("{}: {left_out}", log.path().display());
     }
-    Ok(ExitCode::from(read.code))
+    Ok(read.code)
 }

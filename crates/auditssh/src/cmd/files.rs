@@ -5,7 +5,7 @@ mod names;
 
 use super::log;
 use crate::config::Size;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use auditssh_view::files::{Action, Direction, Entry, Ledger, Note, hex};
 use auditssh_view::{Visible, visible_json};
 use clap::ValueHint;
@@ -24,12 +24,14 @@ does to files by itself is not in the log.
 Exit status:
   0  the log was read to its end
   1  wrong usage, the log could not be opened or read, or not everything could be extracted
-  2  the log is cut or damaged; the files before that are shown";
+  2  the log is cut or damaged; the files before that are shown
+Of several logs the worst.";
 
 /// List the files that went through a connection
 ///
 /// One line for each: uploads, downloads, renamings, removals, directories, links, permissions; with
-/// the path as the client named it, the result, the size and the SHA-256.
+/// the path as the client named it, the result, the size and the SHA-256. Of a directory the files of
+/// all connections are listed, each below its connection's id (`connectionId` in JSON).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     /// Write the contents into this directory, which must be new or empty: uploads below `upload`,
-    /// downloads below `download`
+    /// downloads below `download`; of several connections each has a directory of its own
     ///
     /// Names are made safe: `..`, control characters and the like are replaced, what is there twice
     /// gets a number. Files belong to whoever runs this, can be read by nobody else, and are never
@@ -55,7 +57,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let log = args.log.opened(args.follow)?;
+    let place = args.log.place()?;
+    ensure!(
+        place.is_none() || !args.follow,
+        "--follow needs a file or the id of a connection: it is of one log"
+    );
     let mut extract = match &args.extract {
         Some(directory) => {
             let new = Extract::new(directory, args.most);
@@ -63,31 +69,51 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    let mut printer = Printer {
-        out: BufWriter::new(io::stdout().lock()),
-        json: args.json,
-        head: false,
+    let mut printer = Printer::new(args.json);
+    let code = match place {
+        None => connection(args, &args.log, &mut extract, &mut printer)?,
+        Some(place) => {
+            let logs = args.log.each(&*place)?;
+            log::all(&logs, |log| {
+                let name = log.name();
+                if let Some(extract) = &mut extract {
+                    extract.begin(&name);
+                }
+                printer.begin(name);
+                connection(args, log, &mut extract, &mut printer)
+            })?
+        }
     };
+    printer.finish()?;
+    if let Some(problem) = extract.and_then(|extract| extract.problem()) {
+        anyhow::bail!("{problem}");
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// The files of one connection; returns the exit status.
+fn connection(
+    args: &Args,
+    which: &log::Which,
+    extract: &mut Option<Extract>,
+    printer: &mut Printer,
+) -> anyhow::Result<u8> {
+    let log = which.opened(args.follow)?;
     let mut ledger = Ledger::default();
     let mut failed = None;
     let read = log.read(|message| {
-        ledger.push(message, |note| {
-            take(note, &mut extract, &mut printer, &mut failed);
-        });
+        ledger.push(message, |note| take(note, extract, printer, &mut failed));
         failed.take().map_or(Ok(()), Err)?;
         if args.follow {
             printer.out.flush()?;
         }
         Ok(())
     })?;
-    ledger.finish(|note| take(note, &mut extract, &mut printer, &mut failed));
+    ledger.finish(|note| take(note, extract, printer, &mut failed));
     failed.map_or(Ok(()), Err)?;
-    printer.finish()?;
+    printer.out.flush()?;
     read.tell()?;
-    if let Some(problem) = extract.and_then(|extract| extract.problem()) {
-        anyhow::bail!("{problem}");
-    }
-    Ok(ExitCode::from(read.code))
+    Ok(read.code)
 }
 
 fn size(text: &str) -> Result<u64, &'static str> {
@@ -121,15 +147,38 @@ struct Printer {
     out: BufWriter<StdoutLock<'static>>,
     json: bool,
     head: bool,
+    /// Of several connections the one whose files come now, and whether that was said.
+    connection: Option<(String, bool)>,
 }
 
 impl Printer {
+    fn new(json: bool) -> Self {
+        Self {
+            out: BufWriter::new(io::stdout().lock()),
+            json,
+            head: false,
+            connection: None,
+        }
+    }
+
+    /// What follows is of this one of several connections.
+    fn begin(&mut self, connection: String) {
+        self.connection = Some((connection, false));
+    }
+
     fn entry(&mut self, entry: &Entry, place: Option<PathBuf>) -> io::Result<()> {
         if self.json {
             let mut object = entry.json();
-            if let (Some(place), Some(object)) = (place, object.as_object_mut()) {
-                let place = place.to_string_lossy().into_owned();
-                object.insert("extracted".to_owned(), place.into());
+            let mut insert = |name: &str, text: String| {
+                if let Some(object) = object.as_object_mut() {
+                    object.insert(name.to_owned(), text.into());
+                }
+            };
+            if let Some((connection, _)) = &self.connection {
+                insert("connectionId", connection.clone());
+            }
+            if let Some(place) = place {
+                insert("extracted", place.to_string_lossy().into_owned());
             }
             return writeln!(self.out, "{}", visible_json(&object.to_string()));
         }
@@ -139,6 +188,11 @@ impl Printer {
                 "{:<20}  {:<4}  {:<8}  {:>13}  {:<7}  PATH",
                 "TIME", "CHAN", "ACTION", "BYTES", "RESULT"
             )?;
+        }
+        if let Some((connection, said)) = &mut self.connection
+            && !std::mem::replace(said, true)
+        {
+            writeln!(self.out, "{}", Visible(connection.as_bytes()))?;
         }
         let time = jiff::Timestamp::from_nanosecond(entry.begun.into());
         let time = time.map_or_else(|_| entry.begun.to_string(), |time| format!("{time:.0}"));

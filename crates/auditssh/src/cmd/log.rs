@@ -1,13 +1,14 @@
-//! The one log that a command is about, and what is to be said of it at the end.
+//! The logs that a command is about, and what is to be said of them at the end.
 
 use super::decode::ending::Ending;
 use super::decode::input::{self, Input, Source, is_standard};
-use crate::bucket::Place;
+use crate::bucket::{self, InBucket};
 use crate::{cli, progress};
 use anyhow::Context as _;
 use auditssh_archive::is_id;
 use auditssh_log::Message;
 use auditssh_log::codec::{DecodeError, Decoder, End, json};
+use auditssh_search::{Directory, Place};
 use auditssh_view::Visible;
 use clap::ValueHint;
 use std::io::{self, BufRead, BufReader, Write as _};
@@ -16,12 +17,12 @@ use std::path::{Path, PathBuf};
 /// Longest line of JSON, in bytes: the longest message with its bytes as base64, and with room.
 const LONGEST_LINE: u64 = 32 << 20;
 
-/// Which log a command is about.
+/// Which logs a command is about.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Which {
     /// The log: a file, the id of a connection in the directory of the logs, s3://BUCKET/KEY, or `-`
-    /// for standard input
-    #[arg(value_name = "FILE|ID", value_hint = ValueHint::FilePath)]
+    /// for standard input; of a directory or of s3://BUCKET/PREFIX all logs
+    #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
     file: PathBuf,
     /// The directory of the logs, where an id is looked for
     #[arg(long, value_name = "DIRECTORY", default_value = "auditssh-data/audit", value_hint = ValueHint::DirPath)]
@@ -84,7 +85,40 @@ impl Which {
     /// Whether the log is a stream or in a bucket, and cannot be read twice for nothing.
     pub(crate) fn is_stream(&self) -> bool {
         let is_regular = self.path().metadata().is_ok_and(|status| status.is_file());
-        is_standard(&self.file) || Place::of(&self.file).is_some() || !is_regular
+        is_standard(&self.file) || bucket::Place::of(&self.file).is_some() || !is_regular
+    }
+
+    /// Where the logs are, if several are meant.
+    pub(crate) fn place(&self) -> anyhow::Result<Option<Box<dyn Place>>> {
+        if let Some(place) = bucket::Place::of(&self.file) {
+            let is_one = bucket::id_in(&place.key).is_some();
+            let several = || InBucket::new(place, self.config.as_deref());
+            let several = (!is_one).then(several).transpose()?;
+            return Ok(several.map(|bucket| Box::new(bucket) as Box<dyn Place>));
+        }
+        let path = self.path();
+        let is_one = is_standard(&self.file) || !path.is_dir();
+        Ok((!is_one).then(|| Box::new(Directory::new(path)) as Box<dyn Place>))
+    }
+
+    /// The logs of a place, each by itself, the one that was changed last at the end.
+    pub(crate) fn each(&self, place: &dyn Place) -> anyhow::Result<Vec<Self>> {
+        let whole = self.path().display().to_string();
+        let mut logs = place.list().with_context(|| whole.clone())?;
+        anyhow::ensure!(!logs.is_empty(), "{whole}: no log is there");
+        logs.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
+        let logs = logs.iter();
+        let one = |name| self.at(Path::new(&place.path(name)));
+        Ok(logs.map(|log| one(&log.name)).collect())
+    }
+
+    /// What the log is called: its connection's id or, if it has none in its name, its name.
+    pub(crate) fn name(&self) -> String {
+        let path = self.path();
+        let text = path.to_string_lossy();
+        let id = bucket::Place::of(&path).and_then(|_| bucket::id_in(&text).map(str::to_owned));
+        let name = || path.file_name().unwrap_or_default().to_string_lossy();
+        id.unwrap_or_else(|| name().into_owned())
     }
 
     /// Opens the log.
@@ -169,6 +203,44 @@ impl Read {
         }
         Ok(())
     }
+}
+
+/// Does something with each log. One that cannot be read is told of, and the others are gone through
+/// all the same; one that is gone was brought elsewhere. Returns the worst exit status.
+pub(crate) fn all(
+    logs: &[Which],
+    mut each: impl FnMut(&Which) -> anyhow::Result<u8>,
+) -> anyhow::Result<u8> {
+    let mut worst = cli::OK;
+    for log in logs {
+        let code = match each(log) {
+            Ok(code) => code,
+            Err(error) if is_of_output(&error) => return Err(error),
+            Err(error) if is_gone(&error) && !log.path().exists() => cli::OK,
+            Err(error) => {
+                let text = format!("{error:#}");
+                writeln!(io::stderr(), "auditssh: {}", Visible(text.as_bytes()))?;
+                cli::FAILURE
+            }
+        };
+        worst = worst.max(code);
+    }
+    Ok(worst)
+}
+
+/// Whether nobody takes what is written any more, or there is no room for it.
+fn is_of_output(error: &anyhow::Error) -> bool {
+    let kinds = [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull];
+    causes(error).any(|cause| kinds.contains(&cause.kind()))
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    causes(error).any(|cause| cause.kind() == io::ErrorKind::NotFound)
+}
+
+fn causes(error: &anyhow::Error) -> impl Iterator<Item = &io::Error> {
+    let causes = error.chain();
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>())
 }
 
 /// Reads JSON lines, as `decode` writes them.

@@ -45,6 +45,12 @@ impl Where {
         self.places.iter().map(|path| self.place(path)).collect()
     }
 
+    /// Whether one log is meant.
+    pub(crate) fn is_one(&self) -> bool {
+        let is_one = |path: &PathBuf| bucket::Place::of(path).is_none() && !path.is_dir();
+        matches!(self.places.as_slice(), [path] if is_one(path))
+    }
+
     fn place(&self, path: &Path) -> anyhow::Result<Named> {
         let config = self.config.as_deref();
         if let Some(place) = bucket::Place::of(path) {

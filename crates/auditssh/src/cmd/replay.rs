@@ -1,5 +1,6 @@
 //! `auditssh replay`.
 
+mod choose;
 mod frame;
 mod keys;
 mod overview;
@@ -11,12 +12,11 @@ pub(super) mod time;
 
 use super::decode::filter;
 use super::log;
-use anyhow::{Context as _, bail, ensure};
-use auditssh_view::Visible;
-use overview::{Overview, Program};
+use anyhow::{Context as _, ensure};
+use overview::Overview;
 use player::{Pace, Player};
 use recording::Recording;
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 use terminal::Terminal;
@@ -47,7 +47,7 @@ Exit status:
 ///
 /// The recording is shown through a terminal of its own, so that nothing in it reaches yours: no
 /// title, no clipboard, no link, no question that your terminal would answer. Of several programs
-/// one is chosen from a list, or with --channel.
+/// one is chosen from a list, or with --channel; so is a connection, of a directory of logs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -81,7 +81,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         io::stdout().is_terminal(),
         "a replay needs a terminal; `auditssh convert --to text` writes what stood on the screen"
     );
-    let recording = Recording::new(&args.log, args.follow)?;
+    let log = match args.log.place()? {
+        Some(place) => choose::connection(&args.log, &*place)?,
+        None => args.log.clone(),
+    };
+    let recording = Recording::new(&log, args.follow)?;
     let mut overview = Overview::of(&recording)?;
     // A session that was just begun has nothing to show yet.
     while args.follow && overview.has_none(args.channel) && recording.is_written() {
@@ -92,7 +96,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(channel) => overview.on(channel).with_context(|| {
             format!("no program ran on channel #{channel}; without --channel they are listed")
         })?,
-        None => choose(&overview.programs)?,
+        None => choose::program(&overview.programs)?,
     };
     let pace = Pace {
         speed: args.speed,
@@ -115,37 +119,4 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         overview.read.tell()?;
     }
     Ok(ExitCode::from(overview.read.code))
-}
-
-/// Asks which program is meant, if there are several.
-fn choose(programs: &[Program]) -> anyhow::Result<&Program> {
-    match programs {
-        [] => bail!("no program ran that has a screen; `auditssh show` tells what happened"),
-        [one] => return Ok(one),
-        _ => {}
-    }
-    let mut out = io::stdout().lock();
-    for (number, program) in (1..).zip(programs) {
-        let what = program.what.to_string();
-        let line = Visible(what.as_bytes()).to_string();
-        let length = time::shown(program.length);
-        writeln!(
-            out,
-            "{number:>4}  #{:<4} {length:>9}  {line}",
-            program.channel
-        )?;
-    }
-    let tty = std::fs::File::open("/dev/tty").context("there is no terminal to ask")?;
-    let mut lines = BufReader::new(tty);
-    loop {
-        write!(out, "Which one? [1-{}] ", programs.len())?;
-        out.flush()?;
-        let mut line = String::new();
-        let length = io::Read::take(&mut lines, 64).read_line(&mut line)?;
-        ensure!(length > 0, "none was chosen");
-        let number = line.trim().parse::<usize>().ok();
-        if let Some(program) = number.and_then(|number| programs.get(number.checked_sub(1)?)) {
-            return Ok(program);
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! `auditssh search`.
 
+mod follow;
 mod print;
 
 use super::decode::filter::{self, When};
 use super::log::Which;
 use super::places::{Named, Where};
 use crate::{cli, progress};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use auditssh_search::index::State;
 use auditssh_search::pattern::{Case, Syntax};
 use auditssh_search::search::{Found, Options, Outcome, Stream, search_in};
@@ -17,9 +18,6 @@ use print::Printer;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-
-/// How many requests are made of a bucket at a time.
-const REQUESTS: usize = 16;
 
 const AFTER_HELP: &str = "\
 A line is a command that was asked for, something that was typed, something that stood on the screen,
@@ -109,6 +107,12 @@ pub(crate) struct Args {
     /// Read the logs themselves even where there are indexes
     #[arg(long)]
     no_index: bool,
+    /// Go on searching what is written, and what connections begin
+    ///
+    /// A line of a screen is found within a second or so of its being there, and again if it changes. Of
+    /// several places only one can be followed. Ctrl-C ends it.
+    #[arg(long, short)]
+    follow: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -125,11 +129,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         total: Outcome::default(),
         failed: false,
     };
-    for place in args.places.places()? {
+    let places = args.places.places()?;
+    ensure!(
+        !args.follow || matches!(places.as_slice(), [Named::Logs(_)]),
+        "--follow is of one directory, one log or one bucket"
+    );
+    for place in places {
         if search.is_over() {
             break;
         }
         match place {
+            Named::Logs(place) if args.follow => {
+                follow::follow(&mut search, &*place, args.places.is_one())?;
+            }
             Named::Logs(place) => search.place(&*place)?,
             Named::Stream(log) => search.stream(&log)?,
         }
@@ -225,11 +237,7 @@ impl Search<'_> {
         let mut logs = place.list().with_context(|| whole.clone())?;
         logs.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
         let options = Options {
-            threads: if whole.starts_with("s3://") {
-                REQUESTS
-            } else {
-                self.options.threads
-            },
+            threads: place.at_once().max(self.options.threads),
             ..self.options.clone()
         };
         let bar = progress::bar(logs.iter().map(|log| log.size).sum());

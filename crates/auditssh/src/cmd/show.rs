@@ -2,6 +2,7 @@
 
 use super::log;
 use crate::cli;
+use anyhow::ensure;
 use auditssh_archive::verify::check_log;
 use auditssh_view::show::Connection;
 use auditssh_view::{Visible, visible_json};
@@ -14,14 +15,18 @@ const AFTER_HELP: &str = "\
 Exit status:
   0  the log was read to its end
   1  wrong usage, or the log could not be opened or read
-  2  the log is cut, altered or damaged; the page shows what could be read";
+  2  the log is cut, altered or damaged; the page shows what could be read
+Of several logs the worst.";
+
+/// What stands between two pages.
+const RULE: &str = "----------------------------------------------------------------";
 
 /// Show a page about one connection
 ///
 /// Who logged in, from where and how; the client and the algorithms; what ran on each channel and
 /// how it ended; what was forwarded and which files went through; and whatever is odd: missing
 /// stretches, refused requests, input that was not recorded, damage. Reads logs of ContainerSSH as
-/// well, of which less is known.
+/// well, of which less is known. Of a directory each connection has a page, in the order of time.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -30,10 +35,33 @@ pub(crate) struct Args {
     /// Print a JSON object instead
     #[arg(long)]
     json: bool,
+    /// If a server still writes the log, wait until the connection has ended
+    #[arg(long, short)]
+    follow: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let log = args.log.open()?;
+    let Some(place) = args.log.place()? else {
+        return page(args, &args.log).map(ExitCode::from);
+    };
+    ensure!(
+        !args.follow,
+        "--follow needs a file or the id of a connection: it is of one log"
+    );
+    let logs = args.log.each(&*place)?;
+    let mut first = true;
+    let code = log::all(&logs, |log| {
+        if !args.json && !std::mem::replace(&mut first, false) {
+            writeln!(io::stdout(), "\n{RULE}\n")?;
+        }
+        page(args, log)
+    });
+    code.map(ExitCode::from)
+}
+
+/// Prints the page of one connection; returns the exit status.
+fn page(args: &Args, which: &log::Which) -> anyhow::Result<u8> {
+    let log = which.opened(args.follow)?;
     let path = log.path.clone();
     let mut page = Connection::default();
     let read = log.read(|message| {
@@ -60,7 +88,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         writeln!(out, "{}", visible_json(&object.to_string()))?;
         out.flush()?;
-        return Ok(ExitCode::from(code));
+        return Ok(code);
     }
     page.write(&mut out)?;
     if let Some(verdict) = verdict {
@@ -72,7 +100,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     out.flush()?;
     drop(out);
     read.tell()?;
-    Ok(ExitCode::from(code))
+    Ok(code)
 }
 
 /// What is to be said of a log as a whole.

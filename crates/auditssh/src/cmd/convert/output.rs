@@ -3,9 +3,9 @@
 use anyhow::{Context as _, ensure};
 use rustix::fs::{RenameFlags, renameat_with};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, StdoutLock, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 const BUFFER: usize = 64 << 10;
@@ -39,6 +39,31 @@ impl Target {
             ensure!(force || !status.is_file(), "{}", taken(&path));
         }
         Ok(Self::File { path, force })
+    }
+
+    /// The directory for several logs; it is made if it is missing.
+    pub(super) fn for_several(output: Option<&Path>, force: bool) -> anyhow::Result<Self> {
+        let path = output.filter(|path| path.as_os_str() != "-");
+        let path = path.context("for several logs name a directory with --output")?;
+        if !path.is_dir() {
+            let made = DirBuilder::new().mode(0o700).create(path);
+            made.with_context(|| format!("{}: no directory can be made there", path.display()))?;
+        }
+        Ok(Self::Directory {
+            path: path.to_owned(),
+            force,
+        })
+    }
+
+    /// A file of this name, if that is a directory.
+    pub(super) fn file(&self, name: &str) -> Self {
+        match self {
+            Self::Directory { path, force } => Self::File {
+                path: path.join(name),
+                force: *force,
+            },
+            other => other.clone(),
+        }
     }
 
     /// The one output.

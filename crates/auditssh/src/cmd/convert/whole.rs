@@ -3,16 +3,16 @@
 use super::Args;
 use super::gzip::Gzip;
 use super::output::Target;
+use crate::cmd::log::Which;
 use auditssh_log::Message;
 use auditssh_log::codec::json::{self, Style};
 use auditssh_log::codec::{Format, encode};
 use std::io::Write as _;
-use std::process::ExitCode;
 
 /// Writes JSON lines.
-pub(super) fn json(args: &Args, target: &Target) -> anyhow::Result<ExitCode> {
+pub(super) fn json(args: &Args, log: &Which, target: &Target) -> anyhow::Result<u8> {
     let mut out = target.open()?;
-    let read = args.log.opened(args.follow)?.read(|message| {
+    let read = log.opened(args.follow)?.read(|message| {
         if is_wanted(args, message) {
             json::write(message, Style::FULL, &mut out)?;
             out.write_all(b"\n")?;
@@ -28,17 +28,22 @@ pub(super) fn json(args: &Args, target: &Target) -> anyhow::Result<ExitCode> {
     }
     out.finish()?;
     read.tell()?;
-    Ok(ExitCode::from(read.code))
+    Ok(read.code)
 }
 
 /// Writes a log as a stock server does: one gzip stream that has no end.
-pub(super) fn binary(args: &Args, target: &Target, format: Format) -> anyhow::Result<ExitCode> {
+pub(super) fn binary(
+    args: &Args,
+    log: &Which,
+    target: &Target,
+    format: Format,
+) -> anyhow::Result<u8> {
     let mut out = target.open()?;
     out.write_all(&format.header())?;
     let mut gzip = Gzip::new(out)?;
     gzip.write_all(format.prologue())?;
     let mut bytes = Vec::new();
-    let read = args.log.opened(args.follow)?.read(|message| {
+    let read = log.opened(args.follow)?.read(|message| {
         if is_wanted(args, message) {
             bytes.clear();
             encode(message, &mut bytes);
@@ -52,7 +57,7 @@ pub(super) fn binary(args: &Args, target: &Target, format: Format) -> anyhow::Re
     }
     gzip.leave()?.finish()?;
     read.tell()?;
-    Ok(ExitCode::from(read.code))
+    Ok(read.code)
 }
 
 /// Whether a message is of a channel that is wanted, or of no channel.

@@ -15,6 +15,8 @@ const MOST_FILES: usize = 20_000;
 /// Writes contents below a directory.
 pub(super) struct Extract {
     directory: PathBuf,
+    /// Where the files of this connection are, if there are several.
+    below: PathBuf,
     names: Names,
     /// Open files by the number of their transfer; `None` for those that are left out.
     open: HashMap<u64, Option<(File, PathBuf)>>,
@@ -36,12 +38,19 @@ impl Extract {
         }
         Ok(Self {
             directory: directory.to_owned(),
+            below: PathBuf::new(),
             names: Names::default(),
             open: HashMap::new(),
             files: 0,
             left: most,
             left_out: 0,
         })
+    }
+
+    /// What follows is of this one of several connections.
+    pub(super) fn begin(&mut self, connection: &str) {
+        self.open.clear();
+        self.below = self.names.below(connection);
     }
 
     /// Writes bytes where they stood in their file.
@@ -95,7 +104,8 @@ impl Extract {
             return Ok(None);
         }
         self.files += 1;
-        let place = self.names.place(data.direction.word(), data.path);
+        let first = self.below.join(data.direction.word());
+        let place = self.names.place(&first, data.path);
         let path = self.directory.join(&place);
         if let Some(parent) = path.parent() {
             DirBuilder::new()

@@ -18,7 +18,7 @@ pub(super) struct Names {
 impl Names {
     /// Where to write what had this path. Below the directory there are only the names that were
     /// given here.
-    pub(super) fn place(&mut self, first: &str, path: &[u8]) -> PathBuf {
+    pub(super) fn place(&mut self, first: &Path, path: &[u8]) -> PathBuf {
         let mut names: Vec<String> = path
             .split(|byte| *byte == b'/')
             .filter(|name| !name.is_empty() && *name != b".")
@@ -27,11 +27,18 @@ impl Names {
         // Of deep paths the end says more.
         names.drain(..names.len().saturating_sub(DEEPEST));
         let name = names.pop().unwrap_or_else(|| "unnamed".to_owned());
-        let mut place = PathBuf::from(first);
+        let mut place = first.to_owned();
         for directory in names {
             place = self.free(&place, &directory, true);
         }
         self.free(&place, &name, false)
+    }
+
+    /// A directory of its own for whatever has this name.
+    pub(super) fn below(&mut self, name: &str) -> PathBuf {
+        let place = self.free(Path::new(""), &safe(name.as_bytes()), false);
+        self.taken.insert(place.clone(), true);
+        place
     }
 
     fn free(&mut self, below: &Path, name: &str, directory: bool) -> PathBuf {
@@ -91,15 +98,15 @@ mod tests {
             (b"\xff", "u/\u{fffd}"),
         ] {
             assert_eq!(
-                names.place("u", path),
+                names.place(Path::new("u"), path),
                 Path::new(place),
                 "{}",
                 path.escape_ascii()
             );
         }
-        let deep = names.place("u", &b"x/".repeat(1000));
+        let deep = names.place(Path::new("u"), &b"x/".repeat(1000));
         assert_eq!(deep.components().count(), DEEPEST + 1);
-        let long = names.place("u", &"ä".repeat(1000).into_bytes());
+        let long = names.place(Path::new("u"), &"ä".repeat(1000).into_bytes());
         assert!(long.as_os_str().len() <= LONGEST + 4);
     }
 }
