@@ -66,13 +66,13 @@ def test_a_terminal_is_recorded_as_it_was(make_cast_server, version, tmp_path):
     real.resize(24, 80)
     stream.feed(shown[before:].decode())
     assert cast.screen() == [line.rstrip() for line in real.display]
-    if version == 2:  # the asciinema that is in Python reads no version 3
-        assert accepted(server.audit / cast.name) == shown
+    assert accepted(server.audit / cast.name) == shown
 
 
-def test_each_program_has_a_cast_of_its_own(make_cast_server, tmp_path):
+@pytest.mark.parametrize("version", [2, 3])
+def test_each_program_has_a_cast_of_its_own(make_cast_server, version, tmp_path):
     """Programs at once, standard error, secrets of the environment, and what is no terminal's."""
-    server = make_cast_server().start()
+    server = make_cast_server(version).start()
     assert server.run("true", user="mallory").returncode == 255
     with shared(server) as master:
         first = master.start("for i in 1 2 3 4 5; do echo first $i; sleep 0.1; done", stdout=subprocess.PIPE)
