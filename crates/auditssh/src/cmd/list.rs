@@ -1,23 +1,17 @@
 //! `auditssh list`.
 
+mod directory;
 mod row;
 
 use crate::bucket::{Place, id_in};
 use crate::progress;
 use anyhow::Context as _;
-use auditssh_archive::reader::Casts;
-use auditssh_archive::verify;
-use auditssh_s3::Aside;
 use clap::ValueHint;
 use row::Row;
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// How many logs are read before their lines are printed.
-const PAGE: usize = 64;
 
 /// Show a table of the recorded connections
 ///
@@ -80,7 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(place) = Place::of(&args.directory) {
         of_bucket(&place, args.config.as_deref(), &mut print)?;
     } else {
-        of_directory(&args.directory, &mut print)?;
+        directory::list(&args.directory, &mut print)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,97 +83,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     Some(size.ws_col.into()).filter(|columns| *columns > 0)
-}
-
-fn of_directory(
-    directory: &Path,
-    print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let found = newest_first(directory)?;
-    if found.is_empty() {
-        print(&[])?;
-    }
-    for page in found.chunks(PAGE) {
-        let rows: Vec<Row> = page.iter().filter_map(Found::row).collect();
-        print(&rows)?;
-    }
-    Ok(())
-}
-
-/// What a line is about, and why it was set aside, if it was.
-struct Found {
-    what: What,
-    reason: Option<String>,
-}
-
-enum What {
-    Log(PathBuf),
-    Casts(Casts),
-    /// A cast that was set aside, by its own name.
-    Cast(Casts, String),
-}
-
-impl Found {
-    const fn new(what: What) -> Self {
-        Self { what, reason: None }
-    }
-
-    /// What the bucket did not take.
-    fn set_aside(aside: Aside) -> Self {
-        let what = match Casts::only(&aside.path) {
-            Some(cast) => What::Cast(cast, aside.id),
-            None => What::Log(aside.path),
-        };
-        Self {
-            what,
-            reason: Some(aside.reason),
-        }
-    }
-
-    fn start(&self) -> Option<i64> {
-        match &self.what {
-            What::Log(path) => row::start(path),
-            What::Casts(casts) | What::Cast(casts, _) => row::casts::start(casts),
-        }
-    }
-
-    /// The name of a file or an id.
-    fn name(&self) -> &OsStr {
-        match &self.what {
-            What::Log(path) => path.file_name().unwrap_or_default(),
-            What::Casts(casts) => casts.id.as_ref(),
-            What::Cast(_, name) => name.as_ref(),
-        }
-    }
-
-    fn row(&self) -> Option<Row> {
-        let row = match &self.what {
-            What::Log(path) => Row::of(path),
-            What::Casts(casts) => Row::of_casts(&casts.id, casts),
-            What::Cast(cast, name) => Row::of_casts(name, cast),
-        }?;
-        Some(match &self.reason {
-            Some(reason) => row.set_aside(reason.clone()),
-            None => row,
-        })
-    }
-}
-
-fn newest_first(directory: &Path) -> anyhow::Result<Vec<Found>> {
-    let unreadable = || format!("cannot read the directory {}", directory.display());
-    let logs = verify::logs(directory).with_context(unreadable)?;
-    let mut casts = Casts::of(directory).with_context(unreadable)?;
-    // A log tells all that casts do.
-    let names: HashSet<&OsStr> = logs.iter().filter_map(|path| path.file_name()).collect();
-    casts.retain(|casts| !names.contains(OsStr::new(&casts.id)));
-    let aside = auditssh_s3::set_aside(directory).with_context(unreadable)?;
-    let casts = casts.into_iter().map(What::Casts).map(Found::new);
-    let found = logs.into_iter().map(What::Log).map(Found::new);
-    let found = found.chain(casts);
-    let found = found.chain(aside.into_iter().map(Found::set_aside));
-    let mut found: Vec<_> = found.map(|found| (found.start(), found)).collect();
-    found.sort_by(|(a, first), (b, second)| (b, second.name()).cmp(&(a, first.name())));
-    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 /// The logs of a bucket: the objects whose names hold a connection id. And the casts of connections

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 const COMPLETE: &str = "cast";
 
 /// When the connection began, as the first of its casts says.
-pub(in super::super) fn start(casts: &Casts) -> Option<i64> {
+pub(in crate::cmd::list) fn start(casts: &Casts) -> Option<i64> {
     let mut start = None;
     let read = casts.each(|_, cast| {
         let facts = Facts::of_header(&mut BufReader::new(cast))?;
@@ -24,7 +24,7 @@ pub(in super::super) fn start(casts: &Casts) -> Option<i64> {
 
 impl Row {
     /// Reads the casts of a connection; `None` if they are gone.
-    pub(in super::super) fn of_casts(name: &str, casts: &Casts) -> Option<Self> {
+    pub(in crate::cmd::list) fn of_casts(name: &str, casts: &Casts) -> Option<Self> {
         let mut row = Self::of_no_casts(name, casts.size());
         row.damaged.clone_from(&casts.damaged);
         if casts.tails {
@@ -43,7 +43,7 @@ impl Row {
     }
 
     /// A line for casts that [`Row::add`] adds.
-    pub(in super::super) fn of_no_casts(name: &str, size: u64) -> Self {
+    pub(in crate::cmd::list) fn of_no_casts(name: &str, size: u64) -> Self {
         Self {
             is_cast: true,
             state: COMPLETE,
@@ -52,7 +52,7 @@ impl Row {
     }
 
     /// Reads the cast of a channel.
-    pub(in super::super) fn add(&mut self, channel: u64, cast: impl Read) -> io::Result<()> {
+    pub(in crate::cmd::list) fn add(&mut self, channel: u64, cast: impl Read) -> io::Result<()> {
         match Facts::read(&mut BufReader::new(cast))? {
             Some(facts) => self.summary.push_cast(channel, &facts),
             // Of one that is being written not even the header may be there.
