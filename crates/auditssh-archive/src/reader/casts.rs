@@ -1,6 +1,7 @@
 //! The casts of a directory, with what stands in tails beside them and is not in their files yet.
 
 use crate::directory::{cast_name, cast_owner, damaged_owner, tail_name, tail_owner};
+use crate::frames::Frames;
 use crate::lines;
 use crate::verify::is_written;
 use auditssh_log::tail::{self, HEADER, Header};
@@ -9,8 +10,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// How much is read of a tail: none is longer.
-const MAX_TAIL: u64 = 64 << 20;
+/// How much is held of what stands in the tails of a connection, in bytes. That is what they hold at
+/// most while the disk keeps up.
+const MOST_HELD: usize = 16 << 20;
 
 /// The casts of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,13 @@ pub struct Casts {
 
 /// Lines that stand in tails, by their places in a file.
 type Pieces = BTreeMap<u64, Vec<u8>>;
+
+/// What tails hold, by channel.
+#[derive(Default)]
+struct InTails {
+    pieces: BTreeMap<u64, Pieces>,
+    held: usize,
+}
 
 impl Casts {
     fn new(directory: &Path, id: &str) -> Self {
@@ -100,9 +109,9 @@ impl Casts {
         // The tails are looked at first: what leaves them meanwhile is in the files then.
         let mut tails = self.in_tails()?;
         let mut channels = self.channels.clone();
-        channels.extend(tails.keys());
+        channels.extend(tails.pieces.keys());
         for channel in channels {
-            let pieces = tails.remove(&channel).unwrap_or_default();
+            let pieces = tails.pieces.remove(&channel).unwrap_or_default();
             let file = match File::open(self.path(channel)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 file => Some(file?),
@@ -122,37 +131,52 @@ impl Casts {
         self.directory.join(cast_name(&self.id, channel))
     }
 
-    /// What stands in the tails, by channel.
-    fn in_tails(&self) -> io::Result<BTreeMap<u64, Pieces>> {
-        let mut found = BTreeMap::new();
-        if !self.tails {
-            return Ok(found);
-        }
+    fn in_tails(&self) -> io::Result<InTails> {
+        let mut found = InTails::default();
         for number in [0, 1] {
-            let mut bytes = Vec::new();
             match File::open(self.directory.join(tail_name(&self.id, number))) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file?.take(MAX_TAIL).read_to_end(&mut bytes)?,
-            };
-            collect(&bytes, &mut found);
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => found.collect(file?)?,
+            }
         }
         Ok(found)
     }
 }
 
-/// Takes the pieces out of a tail. Those of a former chunk stand in the files, and do no harm.
-fn collect(bytes: &[u8], found: &mut BTreeMap<u64, Pieces>) {
-    let header = Header::decode(bytes).filter(|header| header.version == lines::VERSION);
-    let Some(seed) = header.map(|header| header.seed()) else {
-        return;
-    };
-    let mut at = HEADER;
-    while let Some((frame, length)) = bytes.get(at..).and_then(|rest| tail::read(rest, seed)) {
-        for piece in lines::decode(frame.message).unwrap_or_default() {
-            let pieces = found.entry(piece.channel).or_default();
+impl InTails {
+    /// Takes the pieces out of a tail. Those of a former chunk stand in the files, and do no harm.
+    fn collect(&mut self, file: File) -> io::Result<()> {
+        let length = file.metadata()?.len();
+        let mut frames = Frames::open(file, length)?;
+        let header = frames.header();
+        let header = header.filter(|header| header.version == lines::VERSION);
+        let Some(seed) = header.map(Header::seed) else {
+            return Ok(());
+        };
+        let (mut at, mut message) = (HEADER as u64, Vec::new());
+        while let Some(found) = frames.frame(at)? {
+            message.clear();
+            frames.message(&found, &mut message)?;
+            // It may have been written over since it was looked at.
+            if tail::sum(found.head.sum(seed), &message) != found.head.crc || !self.take(&message) {
+                break;
+            }
+            at = found.end();
+        }
+        Ok(())
+    }
+
+    /// Takes the pieces of a message; false if that is too much.
+    fn take(&mut self, message: &[u8]) -> bool {
+        self.held = self.held.saturating_add(message.len());
+        if self.held > MOST_HELD {
+            return false;
+        }
+        for piece in lines::decode(message).unwrap_or_default() {
+            let pieces = self.pieces.entry(piece.channel).or_default();
             pieces.insert(piece.offset, piece.lines.to_vec());
         }
-        at += length;
+        true
     }
 }
 
