@@ -1,5 +1,7 @@
 """Casts that are written while sessions run."""
 
+import datetime
+import json
 import subprocess
 import time
 
@@ -13,6 +15,7 @@ from harness.log import STDIN, STDOUT
 from harness.master import shared
 from harness.terminal import Terminal
 from harness.wait import until
+from test_s3 import as_reader
 
 ALL = {"stdin": True, "stdout": True, "stderr": True}
 
@@ -63,13 +66,13 @@ def test_a_terminal_is_recorded_as_it_was(make_cast_server, version, tmp_path):
     real.resize(24, 80)
     stream.feed(shown[before:].decode())
     assert cast.screen() == [line.rstrip() for line in real.display]
-    if version == 2:  # the asciinema that is in Python reads no version 3
-        assert accepted(server.audit / cast.name) == shown
+    assert accepted(server.audit / cast.name) == shown
 
 
-def test_each_program_has_a_cast_of_its_own(make_cast_server, tmp_path):
+@pytest.mark.parametrize("version", [2, 3])
+def test_each_program_has_a_cast_of_its_own(make_cast_server, version, tmp_path):
     """Programs at once, standard error, secrets of the environment, and what is no terminal's."""
-    server = make_cast_server().start()
+    server = make_cast_server(version).start()
     assert server.run("true", user="mallory").returncode == 255
     with shared(server) as master:
         first = master.start("for i in 1 2 3 4 5; do echo first $i; sleep 0.1; done", stdout=subprocess.PIPE)
@@ -245,7 +248,7 @@ def test_an_output_may_fail_alone(make_server, tmp_path):
         subprocess.run(["umount", "-l", cast], check=True)
 
 
-def test_casts_go_to_a_bucket(make_s3_server, bucket, proxy, tmp_path):
+def test_casts_go_to_a_bucket(make_s3_server, bucket, proxy, seaweed):
     server = make_s3_server(bucket, proxy.endpoint, settings={"metadata": {"username": True, "ip": True}})
     server.config["audit"]["format"] = "asciinema"
     server.start()
@@ -263,6 +266,10 @@ def test_casts_go_to_a_bucket(make_s3_server, bucket, proxy, tmp_path):
         assert head["ContentType"] == "application/x-asciicast"
         assert head["Metadata"]["username"] == "alice" and head["Metadata"]["ip"] == "127.0.0.1"
         assert head["Metadata"]["timestamp"] == str(one.header["auditssh"]["connected"])
+    (row,) = listed(f"s3://{bucket.name}/", "--config", as_reader(server, seaweed))
+    assert row["id"] == found[0].header["auditssh"]["connectionId"] and row["state"] == "cast"
+    assert row["size"] == sum(len(one.content) for one in found)
+    assert row["ran"] == [one.header["command"] for one in found] and row["user"] == "alice"
     assert bucket.uploads() == []
     assert server.run("true", user="mallory").returncode == 255
     server.stop()
@@ -277,12 +284,72 @@ def test_both_forms_at_once_are_refused(make_server, tmp_path):
     assert "stands beside `outputs`" in server.said()
 
 
+def listed(place, *options) -> list[dict]:
+    return [json.loads(line) for line in program.run("list", "--json", *options, place).stdout.splitlines()]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_connections_that_have_casts_only_are_listed(make_cast_server, version):
+    server = make_cast_server(version).start()
+    with shared(server) as master:
+        held = master.start("echo begun; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert held.stdout.readline() == b"begun\n"
+        assert master.run("exit 4").returncode == 4
+        # What stands in tails alone is told, too.
+        (row,) = listed(server.audit)
+        assert row["state"] == "open" and row["format"] == "asciinema" and row["size"] == 0
+        assert row["ran"] == ["echo begun; cat", "exit 4"] and row["user"] == "alice"
+        held.communicate(b"typed\n", timeout=30)
+        master.end()
+    first, second = casts(server.audit, 2)
+    (row,) = listed(server.audit)
+    assert row["id"] == first.name[:32]
+    assert row["state"] == "cast" and row["format"] == "asciinema"
+    assert (row["user"], row["address"], row["client"]) == ("alice", "127.0.0.1", None)
+    assert row["ran"] == ["echo begun; cat", "exit 4"] and row["programs"] == 2
+    assert row["exit"] == (None if version == 2 else "4")
+    assert row["size"] == len(first.content) + len(second.content)
+    assert (row["messages"], row["bytesIn"], row["bytesOut"], row["forwarded"]) == (None,) * 4
+    connected = first.header["auditssh"]["connected"]
+    ends = [one.header["timestamp"] + max(event[0] for event in one.events) for one in (first, second) if one.events]
+    assert abs(row["durationNanoseconds"] / 1e9 - (max(ends) - connected)) < 0.001
+    began = datetime.datetime.fromtimestamp(connected, datetime.UTC)
+    assert row["start"].startswith(began.strftime("%Y-%m-%dT%H:%M:%S."))
+    head, line = program.run("list", server.audit).stdout.decode().splitlines()
+    assert head.split()[-2:] == ["STATE", "ID"]
+    assert line.split()[-2:] == ["cast", row["id"]] and "echo begun; cat (+1)" in line
+
+    # What a kill leaves is cut until it is recovered.
+    client = subprocess.Popen([*server.ssh(), "echo seen; sleep 60"], stdout=subprocess.PIPE)
+    assert client.stdout.readline() == b"seen\n"
+    server.kill()
+    client.wait(30)
+    # Both may have begun in the same second, so either may be the first.
+    found = listed(server.audit)
+    (cut,) = [one for one in found if one != row]
+    assert len(found) == 2 and cut["state"] == "cut"
+    program.run("recover", server.audit)
+    found = listed(server.audit)
+    (left,) = [one for one in found if one != row]
+    assert len(found) == 2 and left["id"] == cut["id"]
+    assert (left["state"], left["ran"]) == ("cast", ["echo seen; sleep 60"])
+
+
+def test_a_connection_that_has_a_log_is_listed_as_that(make_server, tmp_path):
+    server = make_server()
+    assert server.start().run("echo hello").stdout == b"hello\n"
+    log = server.log()
+    (before,) = listed(server.audit)
+    assert before["format"] == "audit"
+    program.run("convert", log.file, "--output", server.audit / f"{log.file.name}.0.cast")
+    assert listed(server.audit) == [before]
+
+
 def test_who_looks_at_a_directory_of_casts_is_told(make_cast_server, tmp_path):
     server = make_cast_server().start()
     assert server.run("echo hello").stdout == b"hello\n"
     (cast,) = casts(server.audit, 1)
-    listed = program.run("list", server.audit)
-    assert listed.returncode == 0
+    assert cast.name[:32] in program.run("list", server.audit).stdout.decode()
     checked = program.run("verify", server.audit / cast.name, check=False)
     assert checked.returncode == 3 and b"holds no proof" in checked.stdout + checked.stderr
     assert program.run("recover", server.audit, check=False).returncode == 3

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness import program, raw
+from harness.cast import casts
 from harness.http import ask, metrics
 from harness.log import IO
 from harness.program import ROOT
@@ -157,6 +158,47 @@ def test_uploads_are_counted(bucket, seaweed, make_s3_server):
     assert now("auditssh_upload_failures_total") == 0
     until(lambda: metrics(server.metrics)("auditssh_upload_pending_logs") == 0, what="nothing is left")
     assert "auditssh_upload_oldest_timestamp_seconds" not in metrics(server.metrics).names()
+
+
+def test_several_outputs_are_counted_each_for_itself(make_watched, tmp_path):
+    """The label `output` is the place in the configuration; a single output has none."""
+    directories = [tmp_path / "logs", tmp_path / "casts"]
+    outputs = [
+        {"format": form, "storage": "file", "file": {"directory": str(directory)}}
+        for form, directory in zip(("audit", "asciinema"), directories)
+    ]
+    outputs[0]["intercept"] = {"stdin": True, "stdout": True}
+    outputs[1]["intercept"] = {"stdout": True}
+    server = make_watched()
+    server.config["audit"] = {"outputs": outputs}
+    server.audit = directories[0]
+    server.start()
+    before = metrics(server.metrics)
+    for output in ("1", "2"):
+        assert before("auditssh_logs_begun_total", output=output) == 0
+        assert before("auditssh_log_messages_total", output=output) == 0
+    held = session(server, "exec cat")
+    now = metrics(server.metrics)
+    assert [now("auditssh_logs_open", output=output) for output in ("1", "2")] == [1, 1]
+    held.communicate(b"typed\n" * 1000, timeout=60)
+    after = until(
+        lambda: (m := metrics(server.metrics))("auditssh_logs_closed_total") == 2 and m, what="both are closed"
+    )
+    log, (cast,) = server.log(), casts(directories[1], 1)
+    assert after("auditssh_log_messages_total", output="1") == len(log.messages)
+    assert 0 < after("auditssh_log_messages_total", output="2") < len(log.messages)
+    length = log.file.stat().st_size
+    assert length - 200 <= after("auditssh_log_bytes_total", output="1") <= length
+    assert after("auditssh_log_bytes_total", output="2") == len(cast.content)
+    for output in ("1", "2"):
+        assert after("auditssh_logs_begun_total", output=output) == 1
+        assert after("auditssh_logs_closed_total", output=output) == 1
+        assert after("auditssh_commit_seconds_count", output=output) > 0
+        assert after("auditssh_spool_capacity_bytes", output=output) > 0
+    # All that is told of logs is told of each output, and of nothing else.
+    labelled = {sample.name for sample in after.samples if "output" in sample.labels}
+    assert labelled == {name for name in after.names() if re.match("auditssh_(logs?|commit|spool|space|storage)_", name)}
+    assert {sample.labels["output"] for sample in after.samples if "output" in sample.labels} == {"1", "2"}
 
 
 def test_without_a_bucket_failures_and_what_waits_are_told(bucket, make_s3_server):

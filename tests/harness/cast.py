@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyte
 
+from .program import ROOT
 from .server import environment
 from .wait import until
 
@@ -19,18 +20,30 @@ class Emulated(pyte.Screen):
             super().select_graphic_rendition(*attributes)
 
 
+# The program whose version 3 the tests install: of Python's packages only version 2 is one.
+ASCIINEMA = ROOT / "target" / "tools" / "bin" / "asciinema"
+# What it puts where a terminal gets a size.
+SIZED = re.compile(rb"\x1b\[8;\d+;\d+t")
+
+
+def read(text: str) -> tuple[dict, list]:
+    """The header of a cast and its events, with times from the beginning."""
+    header, *events = map(json.loads, text.splitlines())
+    if header["version"] == 3:
+        now = 0.0
+        events = [[now := now + event[0], *event[1:]] for event in events]
+    times = [event[0] for event in events]
+    assert times == sorted(times)
+    return header, events
+
+
 class Cast:
     """One file, whole."""
 
     def __init__(self, name: str, content: bytes):
         assert content.endswith(b"\n"), content[-200:]
         self.name, self.content = name, content
-        self.header, *self.events = map(json.loads, content.decode().splitlines())
-        if self.header["version"] == 3:
-            now = 0.0
-            self.events = [[now := now + event[0], *event[1:]] for event in self.events]
-        times = [event[0] for event in self.events]
-        assert times == sorted(times)
+        self.header, self.events = read(content.decode())
         self.channel = int(re.fullmatch(r"[0-9a-f]{32}\.(\d+)\.cast", name)[1])
 
     def text(self, kind: str) -> str:
@@ -65,8 +78,21 @@ def casts(folder: Path, count: int, timeout: float = 30) -> list[Cast]:
 
 
 def accepted(file: Path) -> bytes:
-    """What asciinema's own program makes of it."""
-    asciinema = Path(sys.executable).parent / "asciinema"
-    done = subprocess.run([asciinema, "cat", file], capture_output=True, timeout=60, env=environment())
+    """What asciinema's own program shows of it. Version 2 is asked as well if it knows the format."""
+    header, events = read(file.read_text())
+    raw = said(ASCIINEMA, "convert", "--output-format", "raw", file, "-")
+    size = header.get("term") or {"cols": header["width"], "rows": header["height"]}
+    assert raw.startswith(b"\x1b[8;%d;%dt" % (size["rows"], size["cols"]))
+    shown = SIZED.sub(b"", raw)
+    _, same = read(said(ASCIINEMA, "convert", "--output-format", "asciicast-v2", file, "-").decode())
+    assert [event[1:] for event in same] == [event[1:] for event in events]
+    assert all(abs(one[0] - other[0]) < 0.000_01 for one, other in zip(same, events)), (same, events)
+    if header["version"] == 2:
+        assert said(Path(sys.executable).parent / "asciinema", "cat", file) == shown
+    return shown
+
+
+def said(*command: str | Path) -> bytes:
+    done = subprocess.run(command, capture_output=True, timeout=60, env=environment())
     assert done.returncode == 0, done.stderr
     return done.stdout

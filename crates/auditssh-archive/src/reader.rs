@@ -3,7 +3,10 @@
 //! [`LogReader`] gives a log as one stream of bytes that any decoder takes. What still stands in
 //! tails comes as further gzip members, made up on the way, without a seal: they show messages and
 //! prove nothing. No lock is needed and nothing is changed. Nothing is held but a frame of a tail.
+//!
+//! [`Casts`] gives the casts of a connection in the same way; of them the tails are held.
 
+mod casts;
 mod cbor;
 mod part;
 mod skim;
@@ -16,6 +19,8 @@ use crate::span::Span;
 use crate::verify::is_written;
 use auditssh_log::codec::{Format, HEADER_LENGTH};
 use auditssh_log::seal::{Flags, SEAL_LENGTH, Seal};
+pub use casts::Casts;
+pub(crate) use casts::holds_lines;
 use part::{Part, Rest, Wrapped};
 use skim::{Border, Skim};
 use std::fs::File;

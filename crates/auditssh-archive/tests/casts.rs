@@ -8,6 +8,7 @@
 )]
 
 use auditssh_archive::disk::LocalDisk;
+use auditssh_archive::reader;
 use auditssh_archive::testing::{Fault, FaultyDisk, Plan, PowerDisk};
 use auditssh_archive::{
     Archive, Encoder, Encoders, Entry, Form, OnFailure, Piece, Recorder, Settings, Sync,
@@ -257,6 +258,84 @@ async fn what_was_seen_survives_a_kill() {
         assert_eq!(before[0], before[1]);
         drop(archive);
     }
+}
+
+/// What a reader finds in a directory: the casts of one connection.
+fn read(home: &Path) -> (reader::Casts, BTreeMap<u64, String>) {
+    let mut connections = reader::Casts::of(home).unwrap();
+    let connection = connections.remove(0);
+    assert!(connections.is_empty(), "{connections:?}");
+    let mut found = BTreeMap::new();
+    let each = connection.each(|channel, cast| {
+        found.insert(channel, std::io::read_to_string(cast)?);
+        Ok(true)
+    });
+    each.unwrap();
+    (connection, found)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn casts_are_read_while_they_are_written() {
+    for (messages, size) in [(1, 10), (40, 30_000), (2000, 40)] {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("casts");
+        let settings = settings(&directory, Sync::None, OnFailure::Terminate);
+        let archive = Archive::open(settings).unwrap();
+        let recorder = archive.create().await.unwrap();
+        recorder.append(connect()).await.unwrap();
+        let (connection, found) = read(&directory);
+        assert_eq!(connection.id, recorder.connection_id());
+        assert_eq!((connection.size(), found.len()), (0, 0));
+        let mut expected = [String::new(), String::new()];
+        for number in 0..messages {
+            for channel in 0..2 {
+                if number == channel * (messages / 2) {
+                    recorder.append(exec(channel, "a")).await.unwrap();
+                }
+                if number < channel * (messages / 2) {
+                    continue;
+                }
+                let text = format!("{number} ").repeat(size / 4);
+                recorder.append(output(channel, &*text)).await.unwrap();
+                expected[usize::try_from(channel).unwrap()].push_str(&text);
+            }
+            if number % 9 == 0 || number + 1 == messages {
+                let (connection, found) = read(&directory);
+                assert!(connection.is_written().unwrap());
+                for (cast, expected) in found.values().zip(&expected) {
+                    assert_eq!(shown(cast), *expected, "{number} of {messages}");
+                }
+            }
+        }
+        let (_, before) = read(&directory);
+        assert_eq!(before.len(), 2);
+        recorder.finish().await.unwrap();
+        assert_eq!(archive.shutdown(Duration::from_secs(5)).await, 0);
+        let (connection, found) = read(&directory);
+        assert!(!connection.tails && !connection.is_written().unwrap());
+        assert_eq!(found, before);
+        let files: u64 = casts(&directory)
+            .values()
+            .map(|cast| cast.len() as u64)
+            .sum();
+        assert_eq!(connection.size(), files);
+    }
+}
+
+#[test]
+fn only_what_is_named_so_is_a_cast() {
+    let home = tempfile::tempdir().unwrap();
+    let id = "0123456789abcdef0123456789abcdef";
+    for end in ["", ".cast", ".01.cast", ".0.cast.old"] {
+        std::fs::write(home.path().join(format!("{id}{end}")), "x").unwrap();
+    }
+    std::fs::write(home.path().join(format!(".{id}.damaged0")), "x").unwrap();
+    std::fs::write(home.path().join(format!(".{id}.tail0")), "x").unwrap();
+    std::fs::create_dir(home.path().join(format!("{id}.1.cast"))).unwrap();
+    assert_eq!(reader::Casts::of(home.path()).unwrap(), []);
+    let aside = format!(".{id}.7.cast.damaged0");
+    std::fs::write(home.path().join(&aside), "x").unwrap();
+    assert_eq!(read(home.path()).0.damaged, [aside]);
 }
 
 const MESSAGES: u64 = 40;

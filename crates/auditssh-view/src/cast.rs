@@ -4,6 +4,7 @@
 //! are not UTF-8 become U+FFFD, standard error stands among the output.
 
 mod casts;
+mod facts;
 mod missing;
 mod origin;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::utf8::{Lines, Utf8};
 use crate::view::View;
 use auditssh_log::message::Text;
 pub use casts::{Casts, Piece};
+pub use facts::Facts;
 pub use missing::missing;
 pub use origin::Origin;
 use std::io::{self, Write};

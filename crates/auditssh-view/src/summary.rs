@@ -1,8 +1,10 @@
-//! A connection in a line: who, when, from where, what ran, how it ended.
+//! A connection in a line: who, when, from where, what ran, how it ended. It is made of the messages of
+//! a log or, where there is none, of what casts tell.
 
 #[cfg(test)]
 mod tests;
 
+use crate::cast;
 use auditssh_log::extension::{Continued, FailedHandshake, Handshake};
 use auditssh_log::message::{Event, Message, Stream, Text};
 
@@ -112,6 +114,26 @@ impl Summary {
             Event::Io(io) if io.stream == Stream::Stdin => self.bytes_in += io.data.len() as u64,
             Event::Io(io) => self.bytes_out += io.data.len() as u64,
             event => self.offered(event),
+        }
+    }
+
+    /// Takes what a cast of the connection tells. A cast has no messages, and tells whose session it is
+    /// only if it was written while that went on.
+    pub fn push_cast(&mut self, channel: u64, cast: &cast::Facts) {
+        if let Some(origin) = &cast.origin {
+            self.connection_id = origin.connection.as_str().into();
+            self.start = self.start.or(Some(origin.begun));
+            self.user.clone_from(&origin.user);
+            self.authenticated = self.user.is_some();
+            let address = Some(&origin.address).filter(|address| !address.is_empty());
+            self.address = address.cloned();
+        }
+        self.start = self.start.or(cast.start);
+        self.end = self.end.max(cast.end());
+        let command = cast.command.clone();
+        self.started(Some(channel), command.map_or(What::Shell, What::Exec));
+        if let Some(status) = cast.exit {
+            self.exited(Some(channel), Exit::Status(status));
         }
     }
 

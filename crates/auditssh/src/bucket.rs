@@ -76,8 +76,14 @@ impl Place {
                 names.push(name.to_owned());
             } else if object.key.ends_with(INDEX) {
                 found.indexes.insert(object.key);
-            } else if id_in(&object.key).is_some_and(|id| !is_cast(&object.key, id)) {
-                found.logs.push(object);
+            } else if let Some(id) = id_in(&object.key) {
+                match cast_in(&object.key, id) {
+                    Some((connection, channel)) => {
+                        let casts = found.casts.entry(connection).or_default();
+                        casts.insert(channel, object);
+                    }
+                    None => found.logs.push(object),
+                }
             }
             Ok::<_, StoreError>(())
         })?;
@@ -100,6 +106,8 @@ impl Place {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) logs: Vec<Listed>,
+    /// The casts, by their keys up to the connection id, and by channel.
+    pub(crate) casts: BTreeMap<String, BTreeMap<u64, Listed>>,
     /// What recovery set aside, by the key of the log beside which it did: the ends of keys.
     pub(crate) beside: BTreeMap<String, Vec<String>>,
     /// The keys of indexes.
@@ -123,12 +131,15 @@ pub(crate) fn id_in(key: &str) -> Option<&str> {
         .rfind(|word| is_id(word))
 }
 
-/// Whether the key that holds this id is that of a cast.
-fn is_cast(key: &str, id: &str) -> bool {
-    let after = key.rsplit_once(id).map_or("", |(_, after)| after);
+/// The key of a cast, which holds this id, up to there, and the channel.
+fn cast_in(key: &str, id: &str) -> Option<(String, u64)> {
+    let (before, after) = key.rsplit_once(id)?;
     let mut parts = after.split('.').skip(1);
-    let channel = parts.next().unwrap_or_default();
-    cast_owner(&format!("{id}.{channel}.cast")).is_some() && parts.next() == Some("cast")
+    let channel = parts.next()?;
+    (parts.next() == Some("cast")).then_some(())?;
+    let name = format!("{id}.{channel}.cast");
+    let (_, channel) = cast_owner(&name)?;
+    Some((format!("{before}{id}"), channel))
 }
 
 /// A download holds the bucket's threads.
@@ -178,13 +189,13 @@ mod tests {
     fn casts_are_no_logs() {
         let id = "0123456789abcdef0123456789abcdef";
         for (key, expected) in [
-            (format!("logs/{id}.0.cast"), true),
-            (format!("{id}.12.cast.old"), true),
-            (format!("{id}.cast"), false),
-            (format!("{id}.audit"), false),
-            (id.to_owned(), false),
+            (format!("logs/{id}.0.cast"), Some((format!("logs/{id}"), 0))),
+            (format!("{id}.12.cast.old"), Some((id.to_owned(), 12))),
+            (format!("{id}.cast"), None),
+            (format!("{id}.audit"), None),
+            (id.to_owned(), None),
         ] {
-            assert_eq!(is_cast(&key, id), expected, "{key}");
+            assert_eq!(cast_in(&key, id), expected, "{key}");
         }
     }
 

@@ -4,8 +4,7 @@ use super::{Demand, Report, Verdict, verify, verify_as};
 use crate::directory::{
     MOST_DAMAGED, cast_owner, damaged_name, damaged_owner, is_id, is_live, tail_name, tail_owner,
 };
-use crate::lines;
-use auditssh_log::tail;
+use crate::reader::holds_lines;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -247,14 +246,6 @@ fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
         }
     }
     Ok(names)
-}
-
-/// Whether a tail is one of casts.
-fn holds_lines(tail: &Path) -> bool {
-    let mut header = [0; tail::HEADER];
-    let read = File::open(tail).and_then(|mut file| file.read_exact(&mut header));
-    let header = read.ok().and_then(|()| tail::Header::decode(&header));
-    header.is_some_and(|header| header.version == lines::VERSION)
 }
 
 fn is_log(name: &str, entry: &std::fs::DirEntry) -> io::Result<bool> {

@@ -147,3 +147,57 @@ fn forwarded_connections_are_counted_and_sessions_are_not() {
     ]);
     assert_eq!((found.forwards, found.program_count), (2, 0));
 }
+
+#[test]
+fn a_connection_without_a_log_is_told_of_by_its_casts() {
+    let origin = cast::Origin {
+        begun: 100,
+        user: Some("alice".into()),
+        ..cast::Origin::new("id")
+    };
+    let mut cast = cast::Facts {
+        origin: Some(origin),
+        start: Some(200),
+        length: std::time::Duration::from_nanos(50),
+        command: Some("make".into()),
+        exit: Some(2),
+    };
+    let mut found = Summary::default();
+    found.push_cast(0, &cast);
+    (cast.start, cast.command, cast.exit) = (Some(150), None, None);
+    found.push_cast(3, &cast);
+    assert_eq!((found.start, found.duration()), (Some(100), Some(150)));
+    assert_eq!(
+        (found.user, found.authenticated),
+        (Some("alice".into()), true)
+    );
+    assert_eq!((found.address, found.messages), (None, 0));
+    let make = Program {
+        channel: Some(0),
+        what: What::Exec("make".into()),
+        exit: Some(Exit::Status(2)),
+    };
+    let shell = Program {
+        channel: Some(3),
+        what: What::Shell,
+        exit: None,
+    };
+    assert_eq!(found.programs, [make, shell]);
+}
+
+#[test]
+fn casts_of_others_do_not_say_whose_they_are() {
+    let mut found = Summary::default();
+    let start = Some(7);
+    found.push_cast(
+        0,
+        &cast::Facts {
+            start,
+            ..cast::Facts::default()
+        },
+    );
+    assert_eq!(
+        (found.start, found.user, found.authenticated),
+        (Some(7), None, false)
+    );
+}

@@ -1,19 +1,17 @@
 //! `auditssh list`.
 
+mod directory;
 mod row;
 
-use crate::bucket::{Found, Place, id_in};
+use crate::bucket::{Place, id_in};
 use crate::progress;
 use anyhow::Context as _;
-use auditssh_archive::verify;
 use clap::ValueHint;
 use row::Row;
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// How many logs are read before their lines are printed.
-const PAGE: usize = 64;
 
 /// Show a table of the recorded connections
 ///
@@ -27,7 +25,13 @@ const PAGE: usize = 64;
 /// read, so `auditssh list | head` looks at few. `quarantined` logs were set aside since the bucket
 /// does not take them; the reason is a text file beside them, and in the JSON.
 ///
-/// Of a bucket, s3://BUCKET/PREFIX, every log is downloaded.
+/// A connection of which there are casts and no log (`audit.format: asciinema`) has a line, too, whose
+/// state is `cast`: nothing proves what is in it. While casts are written it is `open`; `cut` are those
+/// that a server left, until `auditssh recover` or the next start. Of the exit, only casts of version 3
+/// know. Each cast is read to its end. In JSON, `format` is `asciinema`, and what casts do not
+/// count is null.
+///
+/// Of a bucket, s3://BUCKET/PREFIX, every log or cast is downloaded.
 ///
 /// On a terminal long cells are shortened to fit its width, which ends them with `…`. On a narrow one
 /// columns are left out as well: CLIENT first, then ADDRESS, SIZE, DURATION, EXIT, USER and RAN. All
@@ -70,7 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(place) = Place::of(&args.directory) {
         of_bucket(&place, args.config.as_deref(), &mut print)?;
     } else {
-        of_directory(&args.directory, &mut print)?;
+        directory::list(&args.directory, &mut print)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -81,76 +85,49 @@ fn columns() -> Option<usize> {
     Some(size.ws_col.into()).filter(|columns| *columns > 0)
 }
 
-fn of_directory(
-    directory: &Path,
-    print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let logs = newest_first(directory)?;
-    if logs.is_empty() {
-        print(&[])?;
-    }
-    for page in logs.chunks(PAGE) {
-        let rows: Vec<Row> = page.iter().filter_map(Log::row).collect();
-        print(&rows)?;
-    }
-    Ok(())
-}
-
-/// Where a log is, and why it was set aside, if it was.
-struct Log {
-    path: PathBuf,
-    reason: Option<String>,
-}
-
-impl Log {
-    fn row(&self) -> Option<Row> {
-        let row = Row::of(&self.path)?;
-        Some(match &self.reason {
-            Some(reason) => row.set_aside(reason.clone()),
-            None => row,
-        })
-    }
-}
-
-fn newest_first(directory: &Path) -> anyhow::Result<Vec<Log>> {
-    let unreadable = || format!("cannot read the directory {}", directory.display());
-    let mut logs = Vec::new();
-    for path in verify::logs(directory).with_context(unreadable)? {
-        let log = Log { path, reason: None };
-        logs.push((row::start(&log.path), log));
-    }
-    for aside in auditssh_s3::set_aside(directory).with_context(unreadable)? {
-        let log = Log {
-            path: aside.path,
-            reason: Some(aside.reason),
-        };
-        logs.push((row::start(&log.path), log));
-    }
-    logs.sort_by(|(a, first), (b, second)| (b, &second.path).cmp(&(a, &first.path)));
-    Ok(logs.into_iter().map(|(_, log)| log).collect())
-}
-
-/// The logs of a bucket: the objects whose names hold a connection id.
+/// The logs of a bucket: the objects whose names hold a connection id. And the casts of connections
+/// that have no log there.
 fn of_bucket(
     place: &Place,
     config: Option<&Path>,
     print: &mut impl FnMut(&[Row]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let bucket = place.bucket(config)?;
-    let Found {
-        logs, mut beside, ..
-    } = place.logs(&bucket)?;
-    let bar = progress::bar(logs.iter().map(|object| object.size).sum());
+    let mut found = place.logs(&bucket)?;
+    let casts = std::mem::take(&mut found.casts);
+    let ids: HashSet<&str> = (found.logs.iter())
+        .filter_map(|log| id_in(&log.key))
+        .collect();
+    let casts: Vec<_> = casts
+        .into_iter()
+        .filter(|(key, _)| id_in(key).is_some_and(|id| !ids.contains(id)))
+        .collect();
+    let in_casts = casts.iter().flat_map(|(_, casts)| casts.values());
+    let sizes = found.logs.iter().chain(in_casts).map(|object| object.size);
+    let bar = progress::bar(sizes.sum());
+    let open = |key: &str| -> anyhow::Result<_> {
+        let download = bucket.open(key).with_context(|| key.to_owned())?;
+        Ok(bar.wrap_read(download))
+    };
     let mut rows = Vec::new();
-    for object in logs {
-        let download = bucket.open(&object.key);
-        let download = download.with_context(|| object.key.clone())?;
+    for object in found.logs {
         let id = id_in(&object.key).unwrap_or_default();
-        let row = Row::of_download(id, object.size, bar.wrap_read(download));
-        let aside = beside.remove(&object.key).unwrap_or_default();
+        let row = Row::of_download(id, object.size, open(&object.key)?);
+        let aside = found.beside.remove(&object.key).unwrap_or_default();
         rows.push(row.with_context(|| object.key.clone())?.beside(aside));
     }
-    for (key, aside) in beside {
+    for (key, casts) in casts {
+        let size = casts.values().map(|object| object.size).sum();
+        let mut row = Row::of_no_casts(id_in(&key).unwrap_or_default(), size);
+        let mut aside = Vec::new();
+        for (channel, object) in casts {
+            let read = row.add(channel, open(&object.key)?);
+            read.with_context(|| object.key.clone())?;
+            aside.extend(found.beside.remove(&object.key).unwrap_or_default());
+        }
+        rows.push(row.beside(aside));
+    }
+    for (key, aside) in found.beside {
         // Nothing but that is there of it.
         let row = Row::of_download(id_in(&key).unwrap_or_default(), 0, io::empty())?;
         rows.push(row.beside(aside));

@@ -1,4 +1,6 @@
-//! One log in the table.
+//! One log in the table, or the casts of a connection.
+
+pub(super) mod casts;
 
 use auditssh_archive::reader::LogReader;
 use auditssh_archive::verify::{Checked, check_listed, verify_as};
@@ -27,6 +29,8 @@ const MESSAGE: u64 = 128;
 /// What is shown of a log.
 pub(super) struct Row {
     name: Vec<u8>,
+    /// Whether it is made of casts: then there are no messages to count.
+    is_cast: bool,
     summary: Summary,
     /// Whether messages in its middle were not read.
     partial: bool,
@@ -61,6 +65,7 @@ impl Row {
     fn new(name: &[u8], size: u64) -> Self {
         Self {
             name: name.to_vec(),
+            is_cast: false,
             summary: Summary::default(),
             partial: false,
             messages: 0,
@@ -170,8 +175,10 @@ impl Row {
         let summary = &self.summary;
         let plain =
             |text: &Option<Text>| text.as_ref().map(|text| text.to_str_lossy().into_owned());
+        let counted = |count: u64| (!self.is_cast).then_some(count);
         json!({
             "id": String::from_utf8_lossy(&self.name),
+            "format": if self.is_cast { "asciinema" } else { "audit" },
             "start": summary.start.map(|start| time(start, 9)),
             "durationNanoseconds": summary.duration(),
             "user": plain(&summary.user),
@@ -180,11 +187,11 @@ impl Row {
             "client": plain(&summary.client_version),
             "ran": summary.programs.iter().map(|program| what(&program.what)).collect::<Vec<_>>(),
             "programs": summary.program_count,
-            "forwarded": summary.forwards,
+            "forwarded": counted(summary.forwards),
             "exit": self.exit(),
-            "messages": self.messages,
-            "bytesIn": summary.bytes_in,
-            "bytesOut": summary.bytes_out,
+            "messages": counted(self.messages),
+            "bytesIn": counted(summary.bytes_in),
+            "bytesOut": counted(summary.bytes_out),
             "partial": self.partial,
             "size": self.size,
             "state": self.state,
