@@ -3,6 +3,7 @@
 use crate::facts::Facts;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 
 /// No template is longer, in bytes: keys end at 1024, and names are added to it.
 const LONGEST: usize = 512;
@@ -115,12 +116,20 @@ impl Template {
             .unwrap_or(Timestamp::UNIX_EPOCH)
             .to_zoned(TimeZone::UTC);
         let mut key = String::new();
+        let mut has_id = false;
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => key.push_str(text),
                 Piece::Time(form) => key.push_str(&begun.strftime(form).to_string()),
+                // Behind the id it must not look like the end of what stands beside a log.
+                Piece::User if has_id => {
+                    key.push_str(&safe_name(facts.user.as_deref()).replace('.', "_"));
+                }
                 Piece::User => key.push_str(&safe_name(facts.user.as_deref())),
-                Piece::Id => key.push_str(id),
+                Piece::Id => {
+                    key.push_str(id);
+                    has_id = true;
+                }
             }
         }
         key
@@ -130,19 +139,16 @@ impl Template {
     /// look like ids deceive nobody: the id is looked for from the side on which no name stands.
     pub fn id<'a>(&self, key: &'a str) -> Option<&'a str> {
         let (before, after) = self.around();
-        let rest = match (width(before), width(after)) {
-            (Some(before), _) => key.get(before..),
-            (None, Some(after)) => {
-                let end = key.len().checked_sub(after)?;
-                key.get(end.checked_sub(ID)?..)
-            }
-            (None, None) => None,
+        let start = match (width(before), width(after)) {
+            (Some(before), _) => before,
+            (None, Some(after)) => key.len().checked_sub(after)?.checked_sub(ID)?,
+            (None, None) => return None,
         };
-        let (id, _) = rest?.split_at_checked(ID)?;
-        let is_id = id
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        is_id.then_some(id)
+        let (first, rest) = key.split_at_checked(start)?;
+        let (id, last) = rest.split_at_checked(ID)?;
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_made = id.bytes().all(is_hex) && fits(before, first) && fits(after, last);
+        is_made.then_some(id)
     }
 
     /// What stands before the id, and what after it.
@@ -157,6 +163,39 @@ impl Template {
         match self.0.first() {
             Some(Piece::Text(text)) => text,
             _ => "",
+        }
+    }
+}
+
+/// Whether pieces can have made a text.
+fn fits(pieces: &[Piece], text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut ends = BTreeSet::from([0]);
+    for piece in pieces {
+        let reached = ends.iter().flat_map(|start| reach(piece, bytes, *start));
+        ends = reached.collect();
+    }
+    ends.contains(&bytes.len())
+}
+
+/// Where a piece that begins here can end.
+fn reach(piece: &Piece, text: &[u8], start: usize) -> Vec<usize> {
+    let rest = text.get(start..).unwrap_or_default();
+    let so_many = |most: usize, is_of_it: fn(&u8) -> bool| {
+        let rest = rest.iter().take(most);
+        rest.take_while(|byte| is_of_it(byte)).count()
+    };
+    match piece {
+        Piece::Text(piece) if rest.starts_with(piece.as_bytes()) => vec![start + piece.len()],
+        Piece::Text(_) => Vec::new(),
+        Piece::User => {
+            let longest = so_many(NAME, |byte| is_of_name(char::from(*byte)));
+            (1..=longest).map(|length| start + length).collect()
+        }
+        Piece::Time(_) | Piece::Id => {
+            let width = width(std::slice::from_ref(piece)).unwrap_or_default();
+            let is_whole = so_many(width, u8::is_ascii_hexdigit) == width;
+            is_whole.then_some(start + width).into_iter().collect()
         }
     }
 }
@@ -181,7 +220,7 @@ fn safe_name(user: Option<&[u8]>) -> String {
     let text = String::from_utf8_lossy(user);
     let name: String = (text.chars().take(NAME))
         .map(|letter| match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' | '@' => letter,
+            letter if is_of_name(letter) => letter,
             _ => '_',
         })
         .collect();
@@ -189,6 +228,10 @@ fn safe_name(user: Option<&[u8]>) -> String {
         return "_".repeat(name.len());
     }
     name
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || ".-_@".contains(letter)
 }
 
 fn is_safe(letter: char) -> bool {
@@ -211,25 +254,31 @@ mod tests {
     #[test]
     fn the_id_is_found_whatever_the_name() {
         let id = "00112233445566778899aabbccddeeff";
-        let other = b"ffeeddccbbaa99887766554433221100";
-        for text in [
+        let other = "ffeeddccbbaa99887766554433221100";
+        let templates = [
             "",
             "a/%Y/%m/%d/%H/%u/",
             "%u-%i.log",
             "%i-%u",
             "%Y/%i/%u/%H",
             "%u%i",
-        ] {
+        ];
+        for text in templates {
             let template = Template::parse(text).unwrap();
-            for user in [&other[..], b"alice", b"-", b"%i", b"..", b""] {
-                let key = template.key(id, &facts(user));
+            for user in [other, "alice", "-", "%i", "..", "", "x.index"] {
+                let key = template.key(id, &facts(user.as_bytes()));
                 assert_eq!(template.id(&key), Some(id), "{text} {key}");
-                assert_eq!(template.id(&format!("{key}.0.cast")).unwrap_or(id), id);
+                // A name may go on like that, if it stands at the end.
+                let expected = text.ends_with("%u").then_some(id);
+                for end in [".0.cast", ".index", ".damaged0", ".note.txt"] {
+                    assert_eq!(template.id(&format!("{key}{end}")), expected, "{key}{end}");
+                }
             }
+            let of_another_template = format!("{other}/{id}/x");
             for key in [
+                &*of_another_template,
                 "",
                 "a",
-                &"a".repeat(31),
                 "a/ä",
                 "a/2026/01/31/12/x/index.html",
             ] {
@@ -237,6 +286,12 @@ mod tests {
             }
         }
         assert_eq!(Template::parse("%u/%i/%u"), Err(TemplateError::Names));
+        // What stands behind the id does not look like what stands beside a log.
+        for user in ["x.index", "x.0.cast", "x.damaged0"] {
+            let template = Template::parse("%i-%u").unwrap();
+            let expected = format!("{id}-{}", user.replace('.', "_"));
+            assert_eq!(template.key(id, &facts(user.as_bytes())), expected);
+        }
     }
 
     #[test]

@@ -141,13 +141,27 @@ impl Catalog {
     /// Learns what is new, has changed and is gone. Blocks, for long if much is new; what is known
     /// can be seen meanwhile. `stop` ends it early.
     pub fn refresh(&self, missing: Missing, stop: &AtomicBool) -> io::Result<Changes> {
+        let (gone, logs) = self.look()?;
+        let learned = self.learn(logs, missing, stop);
+        Ok(Changes { gone, ..learned })
+    }
+
+    /// The first half of a refresh: forgets what is gone, which is returned, and finds what is new, has
+    /// changed or could not be read so far.
+    pub fn look(&self) -> io::Result<(Vec<String>, Vec<Listed>)> {
         let logs = self.place.list()?;
-        let mut changes = self.forget(&logs);
-        let mut logs: Vec<Listed> = {
-            let known = self.read();
-            let is_new = |log: &Listed| known.entries.get(&log.name).is_none_or(|e| e.log != *log);
-            logs.into_iter().filter(is_new).collect()
+        let gone = self.forget(&logs);
+        let known = self.read();
+        let is_new = |log: &Listed| {
+            let entry = known.entries.get(&log.name);
+            entry.is_none_or(|entry| entry.log != *log || entry.problem.is_some())
         };
+        Ok((gone, logs.into_iter().filter(is_new).collect()))
+    }
+
+    /// The other half: learns of some logs. Several threads may do so at once.
+    pub fn learn(&self, mut logs: Vec<Listed>, missing: Missing, stop: &AtomicBool) -> Changes {
+        let mut changes = Changes::default();
         logs.sort_by_key(|log| std::cmp::Reverse(log.modified));
         let mut rest = logs.as_slice();
         while !rest.is_empty() && !stop.load(Ordering::Relaxed) {
@@ -159,14 +173,23 @@ impl Catalog {
             let mut known = self.write();
             for entry in entries {
                 let name = entry.log.name.clone();
-                match known.entries.insert(name.clone(), entry) {
+                match known.entries.insert(name.clone(), Arc::clone(&entry)) {
+                    Some(old) if old == entry => {}
                     Some(_) => changes.changed.push(name),
                     None => changes.new.push(name),
                 }
             }
             known.sort();
         }
-        Ok(changes)
+        changes
+    }
+
+    /// How many logs could not be read, and one of them.
+    pub fn problems(&self) -> (usize, Option<Arc<Entry>>) {
+        let known = self.read();
+        let mut found = known.newest.iter().filter(|one| one.problem.is_some());
+        let first = found.next().cloned();
+        (usize::from(first.is_some()) + found.count(), first)
     }
 
     /// The connection whose log has this name.
@@ -185,7 +208,7 @@ impl Catalog {
     }
 
     /// The connections that are wanted. Lists in no time unless a text is asked for, which has logs
-    /// or their indexes read.
+    /// or their indexes read ([`having`](Self::having)).
     pub fn select(&self, select: &Select, options: &Options) -> Selected {
         let mut found: Vec<Arc<Entry>> = {
             let known = self.read();
@@ -194,7 +217,7 @@ impl Catalog {
         };
         let mut complete = true;
         if let Some(text) = &select.text {
-            complete = self.keep_with(text, &mut found, options);
+            complete = self.having(text, &mut found, options);
         }
         match (select.sort, select.descending) {
             (Sort::Start, true) => {}
@@ -214,7 +237,7 @@ impl Catalog {
     }
 
     /// Keeps those with a line that has a text; returns whether all were searched.
-    fn keep_with(&self, text: &Pattern, found: &mut Vec<Arc<Entry>>, options: &Options) -> bool {
+    pub fn having(&self, text: &Pattern, found: &mut Vec<Arc<Entry>>, options: &Options) -> bool {
         let logs: Vec<Listed> = found.iter().map(|entry| entry.log.clone()).collect();
         let query = Query {
             pattern: Some(text.clone()),
@@ -243,7 +266,7 @@ impl Catalog {
             while !stop.load(Ordering::Relaxed)
                 && let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                entries.push(Arc::new(self.entry(log, missing)));
+                entries.extend(self.entry(log, missing).map(Arc::new));
             }
             entries
         };
@@ -259,7 +282,8 @@ impl Catalog {
         })
     }
 
-    fn entry(&self, log: &Listed, missing: Missing) -> Entry {
+    /// `None` if the log is not to be found now: what was known of it stays until it is, or is gone.
+    fn entry(&self, log: &Listed, missing: Missing) -> Option<Entry> {
         let place = &*self.place;
         // An index that is not to be believed is as good as none.
         let head = match Index::of(place, log).ok().flatten() {
@@ -276,19 +300,20 @@ impl Catalog {
             None => place.facts(log),
         };
         match head {
-            Ok(head) => Entry::new(log, head),
-            Err(error) => Entry {
+            Ok(head) => Some(Entry::new(log, head)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(Entry {
                 log: log.clone(),
                 state: State::Damaged,
                 facts: Facts::default(),
                 partial: true,
                 problem: Some(error.to_string()),
-            },
+            }),
         }
     }
 
     /// Forgets what is gone.
-    fn forget(&self, logs: &[Listed]) -> Changes {
+    fn forget(&self, logs: &[Listed]) -> Vec<String> {
         let names: BTreeSet<&str> = logs.iter().map(|log| log.name.as_str()).collect();
         let mut known = self.write();
         let entries = known.entries.keys();
@@ -302,10 +327,7 @@ impl Catalog {
         if !gone.is_empty() {
             known.sort();
         }
-        Changes {
-            gone,
-            ..Changes::default()
-        }
+        gone
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {

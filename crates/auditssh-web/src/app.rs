@@ -9,7 +9,7 @@ use crate::oidc::Elsewhere;
 use crate::rules::Sight;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Id, Store};
 use crate::stream::Readers;
 use crate::users::Viewer;
 use crate::who::Who;
@@ -26,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 /// Most recordings that are read at once, and most that are watched live.
 const READERS: usize = 16;
 const WATCHERS: usize = 64;
+/// Most searches at once, and most lists that are put together.
+const SEARCHERS: usize = 4;
+const LISTS: usize = 8;
 /// Most contents of files that are put together at once.
 const ASSEMBLERS: usize = 2;
 /// How long a request waits for a reader.
@@ -53,7 +56,12 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) recordings: Arc<Recordings>,
     pub(crate) accesses: Accesses,
-    pub(crate) readers: Readers,
+    /// Those that read the directory, those that read what has a long way, those that search, and
+    /// those that list.
+    near: Readers,
+    far: Readers,
+    pub(crate) searchers: Readers,
+    pub(crate) lists: Readers,
     /// Those that put contents together, on disk.
     pub(crate) assemblers: Readers,
     pub(crate) watchers: Readers,
@@ -87,7 +95,10 @@ impl App {
             recordings: Arc::new(Recordings::new(store.place())),
             store,
             accesses: Accesses::open(settings.access)?,
-            readers: Readers::new(READERS, PATIENCE),
+            near: Readers::new(READERS, PATIENCE),
+            far: Readers::new(READERS, PATIENCE),
+            searchers: Readers::new(SEARCHERS, PATIENCE),
+            lists: Readers::new(LISTS, PATIENCE),
             assemblers: Readers::new(ASSEMBLERS, PATIENCE),
             watchers: Readers::new(WATCHERS, Duration::from_secs(1)),
             checks: Semaphore::new(CHECKS),
@@ -96,6 +107,15 @@ impl App {
             version: settings.version,
             end,
         })))
+    }
+
+    /// Who reads a recording: one whose bucket does not answer keeps nobody from what is here.
+    pub(crate) fn readers(&self, id: &Id) -> &Readers {
+        if self.store.is_far(id.as_str()) {
+            &self.far
+        } else {
+            &self.near
+        }
     }
 
     /// What a viewer may see.

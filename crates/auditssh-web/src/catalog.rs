@@ -1,10 +1,11 @@
 //! Which recordings there are: looked at again and again, in the background.
 
 use crate::rules::Sight;
-use auditssh_search::Place;
-use auditssh_search::catalog::{Catalog, Entry, Missing};
+use crate::store::Store;
+use auditssh_search::catalog::{Catalog, Changes, Entry, Missing};
+use auditssh_search::{Listed, Place};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,12 @@ pub(crate) struct Recordings {
     stop: Arc<AtomicBool>,
     /// Whether the directory could not be read the last time, which is said once.
     failed: AtomicBool,
+    /// Whether there are recordings of which nothing is known yet.
+    is_behind: AtomicBool,
+    /// Whether a thread learns of those that have a long way.
+    is_learning: AtomicBool,
+    /// How many could not be read, which is said when there are more.
+    unreadable: AtomicUsize,
 }
 
 impl Recordings {
@@ -36,6 +43,9 @@ impl Recordings {
             changes: broadcast::channel(BEHIND).0,
             stop: Arc::default(),
             failed: AtomicBool::new(false),
+            is_behind: AtomicBool::new(true),
+            is_learning: AtomicBool::new(false),
+            unreadable: AtomicUsize::new(0),
         }
     }
 
@@ -58,10 +68,11 @@ impl Recordings {
     }
 
     /// Looks for changes until `end`.
-    pub(crate) async fn watch(self: Arc<Self>, end: CancellationToken) {
+    pub(crate) async fn watch(self: Arc<Self>, store: Store, end: CancellationToken) {
         loop {
             let (this, begun) = (Arc::clone(&self), Instant::now());
-            let looked = tokio::task::spawn_blocking(move || this.look());
+            let store = store.clone();
+            let looked = tokio::task::spawn_blocking(move || this.look(&store));
             tokio::select! {
                 () = end.cancelled() => break,
                 _ = looked => {}
@@ -75,26 +86,69 @@ impl Recordings {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    fn look(&self) {
-        match self.catalog.refresh(Missing::Read, &self.stop) {
-            Ok(changes) => {
-                if self.failed.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the directory of the logs can be read again");
+    /// Whether all recordings are known, for all that is known.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.is_behind.load(Ordering::Relaxed)
+    }
+
+    fn look(self: &Arc<Self>, store: &Store) {
+        let (gone, new) = match self.catalog.look() {
+            Ok(found) => found,
+            Err(error) => {
+                if !self.failed.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "the directory of the logs cannot be read");
                 }
-                let names = changes
-                    .new
-                    .iter()
-                    .chain(&changes.changed)
-                    .chain(&changes.gone);
-                for name in names {
-                    // Nobody may listen.
-                    let _ = self.changes.send(name.as_str().into());
-                }
+                return;
             }
-            Err(error) if !self.failed.swap(true, Ordering::Relaxed) => {
-                tracing::error!(%error, "the directory of the logs cannot be read");
-            }
-            Err(_) => {}
+        };
+        if self.failed.swap(false, Ordering::Relaxed) {
+            tracing::info!("the directory of the logs can be read again");
+        }
+        let is_new = |log: &Listed| self.catalog.get(&log.name).is_none();
+        let is_behind = |logs: &[Listed]| {
+            let is_behind = logs.iter().any(is_new);
+            self.is_behind.store(is_behind, Ordering::Relaxed);
+        };
+        is_behind(&new);
+        let (far, near): (Vec<_>, Vec<_>) =
+            new.into_iter().partition(|log| store.is_far(&log.name));
+        self.learn_far(far.clone());
+        let learned = self.catalog.learn(near, Missing::Read, &self.stop);
+        is_behind(&far);
+        self.tell(Changes { gone, ..learned });
+    }
+
+    /// Has another thread learn of recordings that have a long way: those that run here do not wait for
+    /// it. What it does not come to is still new the next time.
+    fn learn_far(self: &Arc<Self>, logs: Vec<Listed>) {
+        if logs.is_empty() || self.is_learning.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let changes = this.catalog.learn(logs, Missing::Read, &this.stop);
+            this.tell(changes);
+            this.is_learning.store(false, Ordering::Release);
+        });
+    }
+
+    fn tell(&self, changes: Changes) {
+        let Changes { new, changed, gone } = changes;
+        for name in new.iter().chain(&changed).chain(&gone) {
+            // Nobody may listen.
+            let _ = self.changes.send(name.as_str().into());
+        }
+        let (count, one) = self.catalog.problems();
+        let before = self.unreadable.swap(count, Ordering::Relaxed);
+        match one {
+            Some(one) if count > before => tracing::warn!(
+                count,
+                log = one.log.name,
+                problem = one.problem.as_deref().unwrap_or_default(),
+                "logs cannot be read; they are tried again"
+            ),
+            None if before > 0 => tracing::info!("all logs can be read"),
+            _ => {}
         }
     }
 }

@@ -107,10 +107,18 @@ pub(crate) async fn guard(
     let mut answer = match passed {
         Err(refusal) => refusal.into_response(),
         Ok(passed) => {
+            let session = passed.as_ref().map(|passed| passed.session.end.clone());
             if let Some(passed) = passed {
                 parts.extensions.insert(passed);
             }
-            next.run(Request::from_parts(parts, body)).await
+            let answer = next.run(Request::from_parts(parts, body)).await;
+            match session {
+                // Whoever was logged out meanwhile gets nothing more.
+                Some(end) if end.is_cancelled() && !guarded.changes => {
+                    login_first().into_response()
+                }
+                _ => answer,
+            }
         }
     };
     answer.extensions_mut().insert(asked);
@@ -200,7 +208,7 @@ async fn id(parts: &mut Parts) -> Option<Id> {
 /// Whether a viewer may see a recording; an error if there is none.
 async fn sees(app: &App, session: &Session, id: &Id) -> Result<bool, Refusal> {
     let (store, id) = (app.store.clone(), id.clone());
-    let login = app.readers.ask(move || {
+    let login = app.readers(&id).ask(move || {
         let login = log::login(&store, &id);
         login.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Refusal::not_found(),

@@ -105,6 +105,11 @@ impl Rules {
 pub(crate) struct Sight(Option<Vec<Pattern>>);
 
 impl Sight {
+    /// Whether every recording may be seen.
+    pub(crate) const fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether the recording of this login may be seen. `None` where it is not known yet, or never
     /// will be, whose it is.
     pub(crate) fn sees(&self, login: Option<&[u8]>) -> bool {

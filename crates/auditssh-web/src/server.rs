@@ -128,7 +128,7 @@ impl Server {
         let (tasks, room) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST)));
         let app = self.app.clone();
         let recordings = Arc::clone(&app.recordings);
-        tasks.spawn(recordings.watch(self.end.clone()));
+        tasks.spawn(recordings.watch(app.store.clone(), self.end.clone()));
         tasks.spawn(async move { app.tend().await });
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else {

@@ -77,39 +77,40 @@ impl Store {
     /// What is wrong with where they are, in a line; blocks.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         match &self.gathered {
-            Some(gathered) if gathered.is_well() => None,
-            Some(_) => Some("the bucket of the logs cannot be read\n"),
+            Some(gathered) => gathered.problem(),
             None if std::fs::read_dir(&self.directory).is_ok() => None,
             None => Some("the directory of the logs cannot be read\n"),
         }
     }
 
+    /// Whether a recording has a long way: it is not known to be in the directory.
+    pub(crate) fn is_far(&self, id: &str) -> bool {
+        let gathered = self.gathered.as_ref();
+        gathered.is_some_and(|gathered| !gathered.is_known_near(id))
+    }
+
     /// Opens a recording.
     pub(crate) fn open(&self, id: &Id) -> io::Result<Opened> {
-        self.either(id, |path| {
-            Ok(Opened::Near(Box::new(LogReader::open(&path, false)?)))
-        })
+        let near = |path: PathBuf| Ok(Opened::Near(Box::new(LogReader::open(&path, false)?)));
+        self.either(id, near, Opened::Far)
     }
 
     /// Opens a recording and follows it while a server writes it, until `stop` is set.
     pub(crate) fn follow(&self, id: &Id, stop: Arc<AtomicBool>) -> io::Result<Opened> {
-        self.either(id, |path| {
+        let near = |path: PathBuf| {
             let reader = LogReader::open(&path, true)?.until(stop);
             Ok(Opened::Near(Box::new(reader)))
-        })
+        };
+        self.either(id, near, Opened::Far)
     }
 
     /// Opens the log itself, as it stands there.
     pub(crate) fn raw(&self, id: &Id) -> io::Result<Box<dyn Read + Send>> {
-        let near = match File::open(self.path(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            near => Some(near?),
-        };
-        match (near, &self.gathered) {
-            (Some(file), _) => Ok(Box::new(file)),
-            (None, Some(gathered)) => Ok(gathered.open_far(id.as_str())?.0),
-            (None, None) => Err(io::ErrorKind::NotFound.into()),
-        }
+        self.either(
+            id,
+            |path| Ok(Box::new(File::open(path)?) as Box<dyn Read + Send>),
+            |far| far,
+        )
     }
 
     /// Whether a server writes it.
@@ -119,7 +120,11 @@ impl Store {
 
     /// Checks it.
     pub(crate) fn check(&self, id: &Id) -> Checked {
-        let Some(gathered) = self.gathered.as_ref().filter(|_| !self.path(id).is_file()) else {
+        let Some(gathered) = self
+            .gathered
+            .as_ref()
+            .filter(|one| !one.is_near(id.as_str()))
+        else {
             return check_log(&self.path(id));
         };
         let alone = |report| Checked::alone(PathBuf::from(id.as_str()), report);
@@ -137,16 +142,29 @@ impl Store {
     }
 
     /// From the directory or, if it is not there or leaves it just now, from where it is brought.
-    fn either(
+    fn either<T>(
         &self,
         id: &Id,
-        near: impl FnOnce(PathBuf) -> io::Result<Opened>,
-    ) -> io::Result<Opened> {
+        near: impl FnOnce(PathBuf) -> io::Result<T>,
+        far: impl FnOnce(Box<dyn Read + Send>) -> T,
+    ) -> io::Result<T> {
         match (near(self.path(id)), &self.gathered) {
-            (Err(error), Some(gathered)) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Opened::Far(gathered.open_far(id.as_str())?.0))
+            (Err(error), Some(gathered)) if is_elsewhere(&error) => {
+                match gathered.open_far(id.as_str()) {
+                    Ok((reader, _)) => Ok(far(reader)),
+                    Err(missing) if missing.kind() == io::ErrorKind::NotFound => Err(error),
+                    Err(failed) => Err(failed),
+                }
             }
             (opened, _) => opened,
         }
     }
+}
+
+/// Whether what is wrong with the directory does not tell whether the log is in the other place.
+fn is_elsewhere(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+    )
 }

@@ -28,7 +28,7 @@ pub(crate) async fn latest(State(app): State<App>, uri: Uri) -> Result<Answer, R
     let Wanted { limit } = query(&uri)?;
     let limit = limit.clamp(1, MOST);
     let directory = app.accesses.directory().to_owned();
-    let found = app.readers.ask(move || {
+    let found = app.lists.ask(move || {
         access::latest(&directory, limit).map_err(|error| Refusal::unreadable(&error))
     });
     let text = |text: &Text| text.to_str_lossy().into_owned();

@@ -64,7 +64,7 @@ pub(crate) async fn cast(
         channel,
         program: wanted.program,
     });
-    let body = app.readers.stream(passed.session.end, move |sink| {
+    let body = app.readers(&id).stream(passed.session.end, move |sink| {
         show(&store, &id, program, sink, |start, out| {
             Ok(Box::new(Cast::new(start, style, out)?))
         })
@@ -111,7 +111,7 @@ pub(crate) async fn download(
         (Form::Html, Some(channel)) => (format!("{name}.{channel}.html"), BYTES),
     };
     let body = app
-        .readers
+        .readers(&id)
         .stream(passed.session.end, move |sink| match wanted.r#as {
             Form::Log => io::copy(&mut store.raw(&id)?, sink).map(drop),
             Form::Json => lines(&store, &id, sink),

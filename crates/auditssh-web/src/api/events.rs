@@ -59,7 +59,7 @@ pub(crate) async fn events(
     let wanted: Wanted = query(&uri)?;
     let (store, id) = (app.store.clone(), passed.id()?);
     let limit = wanted.limit.clamp(1, MOST);
-    let found = app.readers.ask(move || {
+    let found = app.readers(&id).ask(move || {
         let unreadable = |error: std::io::Error| Refusal::unreadable(&error);
         let (mut items, mut size, mut last, mut more) = (Vec::new(), 0, 0, false);
         let reader = store.open(&id).map_err(unreadable)?;

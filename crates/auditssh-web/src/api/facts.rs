@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The page of a connection, as `auditssh show --json` prints it.
 pub(crate) async fn facts(State(app): State<App>, passed: Passed) -> Result<Answer, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
-    let object = app.readers.ask(move || {
+    let object = app.readers(&id).ask(move || {
         let unreadable = |error: std::io::Error| Refusal::unreadable(&error);
         let mut page = Connection::default();
         let reader = store.open(&id).map_err(unreadable)?;
@@ -38,7 +38,7 @@ pub(crate) async fn facts(State(app): State<App>, passed: Passed) -> Result<Answ
 /// Whether the log is as it was written.
 pub(crate) async fn verify(State(app): State<App>, passed: Passed) -> Result<Answer, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
-    let checked = app.readers.ask(move || Ok(store.check(&id)));
+    let checked = app.readers(&id).ask(move || Ok(store.check(&id)));
     let checked = checked.await?;
     let mut object = checked.json();
     let aside = checked.damaged;

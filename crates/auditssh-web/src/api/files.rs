@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 200;
 /// The ledger, as `auditssh files --json` prints it, with the numbers of contents.
 pub(crate) async fn list(State(app): State<App>, passed: Passed) -> Result<Answer, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
-    let found = app.readers.ask(move || {
+    let found = app.readers(&id).ask(move || {
         let (mut items, mut more) = (Vec::new(), 0_u64);
         let mut take = |note: Note<'_>| {
             let Note::Entry(entry) = note else { return };
@@ -66,6 +66,7 @@ pub(crate) async fn content(
     Path((_, number)): Path<(String, u64)>,
 ) -> Result<Response, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
+    let readers = app.readers(&id);
     let content = app
         .assemblers
         .ask(move || assemble(&store, &id, number))
@@ -75,7 +76,7 @@ pub(crate) async fn content(
         name,
         length,
     } = content;
-    let body = app.readers.stream(passed.session.end, move |sink| {
+    let body = readers.stream(passed.session.end, move |sink| {
         file.rewind()?;
         io::copy(&mut (&mut file).take(length), sink).map(drop)
     });

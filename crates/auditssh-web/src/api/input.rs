@@ -14,7 +14,7 @@ const MOST: usize = 20_000;
 
 pub(crate) async fn input(State(app): State<App>, passed: Passed) -> Result<Answer, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
-    let found = app.readers.ask(move || {
+    let found = app.readers(&id).ask(move || {
         let (mut items, mut more) = (Vec::new(), 0_u64);
         let mut take = |line: Line<'_>| {
             if line.kind != Kind::Typed {

@@ -5,10 +5,12 @@ use crate::answer::Refusal;
 use crate::app::App;
 use crate::catalog::Recordings;
 use crate::door::Passed;
+use crate::log;
 use crate::rules::Sight;
+use crate::store::{Id, Store};
 use crate::stream::Readers;
 use auditssh_archive::is_id;
-use auditssh_search::catalog::{Entry, Select, Selected, Sort};
+use auditssh_search::catalog::{Entry, Select, Sort};
 use auditssh_search::index::State as End;
 use auditssh_search::pattern::Syntax;
 use auditssh_search::search::{Found, Hit, Options, Query, search_in};
@@ -18,6 +20,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -124,7 +127,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Answer, Refusal> {
     let wanted: Wanted = query(&uri)?;
-    let select = wanted.select()?;
+    let mut select = wanted.select()?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, MOST);
     let page = wanted.page.unwrap_or(1).max(1);
     let sight = app.sight(&passed.session.viewer);
@@ -132,33 +135,50 @@ pub(crate) async fn list(
         app.record(passed.access("search", uri.query().unwrap_or_default()))
             .await?;
     }
-    let recordings = Arc::clone(&app.recordings);
-    let answer = app.readers.ask(move || {
+    let (recordings, store) = (Arc::clone(&app.recordings), app.store.clone());
+    let text = select.text.take();
+    let (stop, on) = Readers::watched();
+    let readers = if text.is_some() {
+        &app.searchers
+    } else {
+        &app.lists
+    };
+    let answer = readers.ask(move || {
         let options = Options {
             threads: recordings.threads(),
+            stop,
             ..Options::default()
         };
-        let Selected {
-            entries, complete, ..
-        } = recordings.catalog.select(&select, &options);
-        let mut total = 0_usize;
-        let first = (page - 1).saturating_mul(limit);
-        let mut items = Vec::new();
-        for entry in entries.iter().filter(|entry| is_shown(&sight, entry)) {
-            if (first..first.saturating_add(limit)).contains(&total) {
-                items.push(item(entry));
-            }
-            total += 1;
+        let mut entries = recordings.catalog.select(&select, &options).entries;
+        entries.retain(|entry| is_shown(&sight, entry));
+        let mut complete = recordings.is_whole();
+        if let Some(text) = &text {
+            complete &= recordings.catalog.having(text, &mut entries, &options);
+            entries.retain(|entry| is_confirmed(&store, &sight, &entry.log.name));
         }
+        let first = (page - 1).saturating_mul(limit);
+        let items = entries.iter().skip(first).take(limit);
         Ok(json!({
-            "total": total,
+            "total": entries.len(),
             "page": page,
             "limit": limit,
-            "items": items,
+            "items": items.map(|entry| item(entry)).collect::<Vec<_>>(),
             "complete": complete,
         }))
     });
-    Ok(Answer(answer.await?))
+    let answer = answer.await?;
+    drop(on);
+    Ok(Answer(answer))
+}
+
+/// Whether a viewer who may not see all may see what was found in a recording: of one that has a long
+/// way that is told by the log itself. Whoever may put something beside it could else say whose it is.
+fn is_confirmed(store: &Store, sight: &Sight, name: &str) -> bool {
+    if sight.is_all() || !store.is_far(name) {
+        return true;
+    }
+    let login = Id::parse(name).and_then(|id| log::login(store, &id).ok());
+    login.is_some_and(|login| sight.sees(login.as_deref()))
 }
 
 /// Whether a viewer may see it, and the address of a page can name it.
@@ -250,9 +270,9 @@ pub(crate) async fn search(
     };
     let limit = wanted.limit.unwrap_or(100).clamp(1, MOST_HITS);
     let sight = app.sight(&passed.session.viewer);
-    let recordings = Arc::clone(&app.recordings);
+    let (recordings, store) = (Arc::clone(&app.recordings), app.store.clone());
     let (stop, on) = Readers::watched();
-    let answer = app.readers.ask(move || {
+    let answer = app.searchers.ask(move || {
         let options = Options {
             threads: recordings.threads(),
             most: limit,
@@ -270,16 +290,22 @@ pub(crate) async fn search(
         let logs: Vec<_> = entries.map(|entry| entry.log.clone()).collect();
         let place = recordings.catalog.place();
         let mut hits = Vec::new();
+        let mut confirmed: BTreeMap<String, bool> = BTreeMap::new();
         let outcome = search_in(&**place, &logs, &query, &options, &mut |found| {
             if let Found::Hit(hit) = found {
                 if hits.len() >= limit {
                     return ControlFlow::Break(());
                 }
-                hits.extend(line(hit));
+                let name = &hit.connection.name;
+                let is_confirmed = || is_confirmed(&store, &sight, name);
+                if *confirmed.entry(name.clone()).or_insert_with(is_confirmed) {
+                    hits.extend(line(hit));
+                }
             }
             ControlFlow::Continue(())
         });
-        Ok(json!({"hits": hits, "complete": outcome.complete}))
+        let complete = outcome.complete && recordings.is_whole();
+        Ok(json!({"hits": hits, "complete": complete}))
     });
     let answer = answer.await?;
     drop(on);

@@ -22,7 +22,7 @@ const MOST_MARKERS: usize = 2000;
 
 pub(crate) async fn timeline(State(app): State<App>, passed: Passed) -> Result<Answer, Refusal> {
     let (store, id) = (app.store.clone(), passed.id()?);
-    let found = app.readers.ask(move || {
+    let found = app.readers(&id).ask(move || {
         let mut timeline = Timeline::default();
         let (mut runs, mut survey) = (Runs::default(), Survey::without_screens());
         let read = store.open(&id).and_then(|reader| {

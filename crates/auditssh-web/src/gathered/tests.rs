@@ -56,7 +56,11 @@ impl Place for Shelf {
 
 impl Kept for Shelf {
     fn id<'a>(&self, name: &'a str) -> Option<&'a str> {
-        name.strip_prefix(PREFIX)
+        name.strip_prefix(PREFIX)?.get(..32)
+    }
+
+    fn is_own(&self, name: &str) -> bool {
+        name.len() == PREFIX.len() + 32
     }
 
     fn set_aside(&self, _: &str) -> Vec<String> {
@@ -102,6 +106,12 @@ impl World {
         logs.into_iter().map(|log| log.name).collect()
     }
 
+    /// The same, once the other place is listed as well.
+    fn all(&self) -> Vec<String> {
+        self.gathered.far.list(Instant::now()).unwrap();
+        self.names()
+    }
+
     fn listings(&self) -> usize {
         self.shelf.listings.load(Ordering::Relaxed)
     }
@@ -134,7 +144,7 @@ async fn logs_of_both_places_are_listed_once() {
     fs::copy(world.near(&here), world.far(&here)).unwrap();
     let mut expected = [here.clone(), there.clone()];
     expected.sort();
-    assert_eq!(world.names(), expected);
+    assert_eq!(world.all(), expected);
     assert!(world.gathered.is_near(&here) && !world.gathered.is_near(&there));
     let (mut log, name) = world.gathered.open_far(&there).unwrap();
     let mut read = Vec::new();
@@ -142,9 +152,10 @@ async fn logs_of_both_places_are_listed_once() {
     assert_eq!(read, bytes(&world.far(&there)));
     assert_eq!(name, format!("{PREFIX}{there}"));
     for log in world.gathered.list().unwrap() {
-        assert!(world.gathered.facts(&log).unwrap().facts.start.is_some());
+        let gathered = &world.gathered;
+        assert!(gathered.facts(&log).unwrap().facts.start.is_some());
         assert_eq!(
-            world.gathered.end(&log.name, log.size).unwrap().len() as u64,
+            gathered.end(&log.name, log.size).unwrap().len() as u64,
             log.size
         );
     }
@@ -154,34 +165,33 @@ async fn logs_of_both_places_are_listed_once() {
 async fn a_log_that_moves_is_never_missing() {
     let world = World::new();
     let id = record(|id| world.near(id)).await;
-    assert_eq!(world.names(), [id.as_str()]);
+    assert_eq!(world.all(), [id.as_str()]);
     let content = bytes(&world.near(&id));
     fs::rename(world.near(&id), world.far(&id)).unwrap();
-    // The other place is not listed again so soon.
+    // The other place is not listed again so soon: it is shown as it was.
     let before = world.listings();
     assert_eq!(world.names(), [id.as_str()]);
     assert_eq!(world.listings(), before);
     // Whoever opens it has it found there.
     let mut read = Vec::new();
-    let mut log = world.gathered.open(&id).unwrap();
+    let (mut log, _) = world.gathered.open_far(&id).unwrap();
     log.read_to_end(&mut read).unwrap();
     assert_eq!(read, content);
     assert_eq!(world.names(), [id.as_str()]);
     assert_eq!(world.listings(), before + 1);
     // One that was removed is gone with the next listing.
     fs::remove_file(world.far(&id)).unwrap();
-    world.gathered.list_far(Instant::now()).unwrap();
-    assert_eq!(world.names(), [""; 0]);
+    assert_eq!(world.all(), [""; 0]);
 }
 
 #[tokio::test]
 async fn one_that_was_removed_here_is_gone_once_it_is_not_there_either() {
     let world = World::new();
     let id = record(|id| world.near(id)).await;
-    assert_eq!(world.names(), [id.as_str()]);
+    assert_eq!(world.all(), [id.as_str()]);
     fs::remove_file(world.near(&id)).unwrap();
     assert_eq!(world.names(), [id.as_str()]);
-    let failure = world.gathered.open(&id).err().unwrap();
+    let failure = world.gathered.open_far(&id).err().unwrap();
     assert_eq!(failure.kind(), io::ErrorKind::NotFound);
     assert_eq!(world.names(), [""; 0]);
 }
@@ -192,24 +202,73 @@ async fn without_the_other_place_the_directory_is_shown() {
     world.shelf.is_gone.store(true, Ordering::Relaxed);
     let id = record(|id| world.near(id)).await;
     assert_eq!(world.names(), [id.as_str()]);
-    assert!(!world.gathered.is_well());
-    world.shelf.is_gone.store(false, Ordering::Relaxed);
-    world.gathered.lock().due = None;
+    world.gathered.far.refresh();
     assert_eq!(world.names(), [id.as_str()]);
-    assert!(world.gathered.is_well());
+    assert!(world.gathered.problem().is_some());
+    // After a failure it is tried again as soon as usual.
+    let now = Instant::now();
+    let known = world.gathered.far.lock();
+    assert!(!known.is_due(now) && known.is_due(now + EVERY));
+    drop(known);
+    world.shelf.is_gone.store(false, Ordering::Relaxed);
+    world.gathered.far.refresh();
+    assert_eq!(world.names(), [id.as_str()]);
+    assert!(world.gathered.problem().is_none());
+}
+
+#[tokio::test]
+async fn the_other_place_keeps_nobody_waiting() {
+    let world = World::new();
+    let id = record(|id| world.near(id)).await;
+    // As if somebody listed it, and it did not answer.
+    let listing = world.gathered.far.listing.lock().unwrap();
+    assert_eq!(world.names(), [id.as_str()]);
+    assert_eq!(world.names(), [id.as_str()]);
+    drop(listing);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_read_hides_nothing_of_the_other_place() {
+    let world = World::new();
+    let id = record(|id| world.far(id)).await;
+    let near = world.directory.path().join("near");
+    fs::remove_dir(&near).unwrap();
+    assert_eq!(world.all(), [id.as_str()]);
+    assert!(world.gathered.problem().is_none());
+    fs::write(&near, "no directory").unwrap();
+    assert_eq!(world.all(), [id.as_str()]);
+    assert!(world.gathered.problem().is_some());
 }
 
 #[tokio::test]
 async fn what_nobody_knows_is_not_asked_for() {
     let world = World::new();
     record(|id| world.far(id)).await;
-    world.gathered.list().unwrap();
+    assert_eq!(world.all().len(), 1);
     let before = world.listings();
     for _ in 0..3 {
-        let failure = world.gathered.open(&"0".repeat(32)).err().unwrap();
+        let failure = world.gathered.open_far(&"0".repeat(32)).err().unwrap();
         assert_eq!(failure.kind(), io::ErrorKind::NotFound);
     }
     assert_eq!(world.listings(), before);
-    fs::remove_dir_all(world.directory.path().join("near")).unwrap();
-    assert_eq!(world.gathered.list().unwrap().len(), 1);
+}
+
+#[test]
+fn no_other_object_takes_the_place_of_a_log() {
+    let world = World::new();
+    let id = "0".repeat(32);
+    let log = |name: String, modified| Listed {
+        name,
+        size: 1,
+        modified,
+        writer: Writer::None,
+    };
+    let own = format!("{PREFIX}{id}");
+    let note = format!("{PREFIX}{id}.note.txt");
+    for modified in [1, 9] {
+        let logs = vec![log(note.clone(), modified), log(own.clone(), 5)];
+        assert_eq!(by_id(&*world.shelf, logs)[&id].name, own);
+    }
+    let logs = vec![log(own.clone(), 5), log(own, 4)];
+    assert_eq!(by_id(&*world.shelf, logs)[&id].modified, 4);
 }

@@ -1,7 +1,7 @@
 //! A bucket as a place of logs, for searching.
 
 use super::{INDEX, Place, id_in};
-use auditssh_s3::{Bucket, Settings, StoreError, Template};
+use auditssh_s3::{Bucket, Kind as StoreKind, Settings, StoreError, Template};
 use auditssh_search::place::{END, Listed, Place as Logs, Writer};
 use auditssh_web::Kept;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,12 +121,21 @@ impl Kept for InBucket {
         made.or_else(|| id_in(name))
     }
 
+    fn is_own(&self, name: &str) -> bool {
+        let template = self.template.as_ref();
+        template.is_some_and(|template| template.id(name).is_some())
+    }
+
     fn set_aside(&self, name: &str) -> Vec<String> {
         let beside = self.beside();
         beside.set_aside.get(name).cloned().unwrap_or_default()
     }
 }
 
+/// What is not there may be elsewhere by now.
 fn failed(error: StoreError) -> io::Error {
-    io::Error::other(error)
+    match error.kind {
+        StoreKind::NoBucket => io::Error::new(io::ErrorKind::NotFound, error),
+        _ => io::Error::other(error),
+    }
 }

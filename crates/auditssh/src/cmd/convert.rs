@@ -145,7 +145,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let target = Target::of(args.output.as_deref(), args.force, &args.log.path())?;
         return convert(args, &args.log, format, &target, false).map(ExitCode::from);
     };
-    ensure!(!args.follow, "--follow needs a file or the id of a connection: it is of one log");
+    ensure!(
+        !args.follow,
+        "--follow needs a file or the id of a connection: it is of one log"
+    );
     let target = Target::for_several(args.output.as_deref(), args.force)?;
     let logs = args.log.each(&*place)?;
     let bar = progress::count(logs.len() as u64);

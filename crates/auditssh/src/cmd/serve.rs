@@ -11,7 +11,7 @@ mod ledger;
 mod monitor;
 mod notify;
 pub(crate) mod parts;
-mod reload;
+pub(crate) mod reload;
 mod viewer;
 
 use crate::config::{Address, Config};

@@ -1,5 +1,6 @@
 //! `auditssh web`.
 
+use super::serve::reload::changed_for_viewer;
 use crate::bucket::InBucket;
 use crate::config::{Address, Audit, Config, Web};
 use crate::logging;
@@ -11,6 +12,7 @@ use auditssh_web::{
     User, Users, are_built,
 };
 use auditssh_webhook::oauth2::{self, CodeFlow};
+use serde_json::Value;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,8 +94,14 @@ fn configured(file: &Path, listen: Option<SocketAddr>) -> anyhow::Result<ExitCod
         web.listen = listen;
     }
     let audit = Audit::shown(&audit).context("no logs are kept, so there is nothing to look at")?;
+    if web.users.is_empty() && web.oidc.is_none() {
+        tracing::warn!(
+            "{}: no `web.users` are configured: nobody can look at recordings",
+            file.display()
+        );
+    }
     let settings = settings(web, audit)?;
-    serve(settings, Some(file), |_| Ok(()))
+    serve(settings, Some((file, &loaded.shown)), |_| Ok(()))
 }
 
 /// Shows what the embedded default of `serve` records.
@@ -217,12 +225,15 @@ pub(crate) fn renew(renewal: &Renewal, web: Web) {
 }
 
 /// Reads the configuration again.
-fn reload(file: &Path, renewal: &Renewal) {
+fn reload(file: &Path, shown: &Value, renewal: &Renewal) {
     match Config::load(file) {
         Ok(loaded) => {
             renew(renewal, loaded.config.web);
             for (file, warning) in loaded.warnings {
                 tracing::warn!("{}:{warning}", file.display());
+            }
+            for key in changed_for_viewer(shown, &loaded.shown) {
+                tracing::warn!("`{key}` has changed, which takes a restart");
             }
             tracing::info!(file = %file.display(), "reloaded: viewers, rules and certificate");
         }
@@ -235,7 +246,7 @@ fn reload(file: &Path, renewal: &Renewal) {
 
 fn serve(
     settings: Settings,
-    file: Option<&Path>,
+    origin: Option<(&Path, &Value)>,
     greet: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -265,9 +276,9 @@ fn serve(
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => {}
             }
-            if let Some(file) = file {
-                let (file, renewal) = (file.to_owned(), renewal.clone());
-                let _ = tokio::task::spawn_blocking(move || reload(&file, &renewal)).await;
+            if let Some((file, shown)) = origin {
+                let (file, shown, renewal) = (file.to_owned(), shown.clone(), renewal.clone());
+                let _ = tokio::task::spawn_blocking(move || reload(&file, &shown, &renewal)).await;
             }
         }
         drop(renewal);

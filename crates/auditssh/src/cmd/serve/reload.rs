@@ -127,6 +127,15 @@ fn read(file: &Path) -> anyhow::Result<(Loaded, Vec<HostKey>)> {
     Ok((loaded, keys))
 }
 
+/// What of the configuration of a viewer that is alone has changed and takes a restart.
+pub(crate) fn changed_for_viewer(before: &Value, after: &Value) -> Vec<String> {
+    let concerns = |key: &String| key == "audit" || key == "log" || key.starts_with("web.");
+    changed(before, after)
+        .into_iter()
+        .filter(concerns)
+        .collect()
+}
+
 /// Those of [`FIXED`] that differ, as they stand in the documentation.
 fn changed(before: &Value, after: &Value) -> Vec<String> {
     let differ = |place: &&str| before.pointer(place) != after.pointer(place);
