@@ -90,12 +90,21 @@ def container_place(request, make_docker, folder: Path) -> Place:
 NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in ("docker-session", "podman")]
 
 
-@pytest.fixture(params=[*PLACES, "docker", *NIGHTLY])
+# The same backend as against the double, in a real cluster.
+CLUSTER = pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.timeout(300)])
+
+
+@pytest.fixture(params=[*PLACES, "docker", *NIGHTLY, CLUSTER])
 def place(request, make_server, make_upstream, make_proxy, make_docker, make_cluster, make_pods, tmp_path):
     if request.param in CONTAINERS:
         folder = tmp_path / "place"
         folder.mkdir()
         return container_place(request, make_docker, folder)
+    if request.param == "cluster":
+        folder = tmp_path / "place"
+        folder.mkdir()
+        server = make_pods(request.getfixturevalue("node"), {"folder": folder})
+        return Place(server.start(), folder, strict=False, exit_signals=False)
     kind = PLACES[request.param]
     if kind is Cluster:
         cluster = make_cluster()
