@@ -167,7 +167,7 @@ def test_the_example(node, example):
     try:
         until(serves, 60, "the example serves")
         (typed,) = re.findall("In another terminal: ssh (.*)", output.read_text())
-        quiet = ("-F", "none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=none", "-o", "StrictHostKeyChecking=no")
+        quiet = ("-F", "none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no")
         line = ["ssh", *quiet, *typed.split(), "echo $HOSTNAME; cat"]
         done = subprocess.run(line, input=b"typed", capture_output=True, timeout=100)
         assert done.returncode == 0, (done.stderr, output.read_text())
