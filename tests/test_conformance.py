@@ -104,7 +104,7 @@ def place(request, make_server, make_upstream, make_proxy, make_docker, make_clu
         folder = tmp_path / "place"
         folder.mkdir()
         server = make_pods(request.getfixturevalue("node"), {"folder": folder})
-        return Place(server.start(), folder, strict=False, exit_signals=False)
+        return Place(server.start(), folder, strict=False, exit_signals=False, reads_on=False)
     kind = PLACES[request.param]
     if kind is Cluster:
         cluster = make_cluster()
@@ -335,7 +335,7 @@ def test_the_end_of_the_input_cuts_no_output(server):
 def test_the_end_of_the_outputs_cuts_no_input(place):
     """A program may close its outputs and go on reading."""
     if not place.reads_on:
-        # An engine closes the input with the outputs; how the program ends is told all the same.
+        # An engine, and containerd, closes the input with the outputs; how the program ends is told all the same.
         done = place.server.run("exec > /dev/null 2> /dev/null; sleep 1; exit 6", input=b"x")
         assert (done.returncode, done.stdout) == (6, b"")
         assert place.server.log().only(EXIT)["exitStatus"] == 6
