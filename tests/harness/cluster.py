@@ -31,6 +31,12 @@ PLURALS = {
     "NetworkPolicy": "networkpolicies",
 }
 
+# What a kubelet sets to its liking.
+KERNEL = [Path("/proc/sys") / name for name in ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic")]
+KERNEL += [Path("/proc/sys/kernel") / name for name in ("panic_on_oops", "keys/root_maxkeys", "keys/root_maxbytes")]
+# Where it names the output of pods, wherever that is.
+NAMED_LOGS = Path("/var/log/containers")
+
 
 class Node:
     """An API server and a node that really runs pods; starts with the object."""
@@ -41,6 +47,7 @@ class Node:
         self.processes: dict[str, subprocess.Popen] = {}
         self.authority = Authority(self.directory, "authority")
         self.port, self.etcd_port, self.kubelet_port = free_port(), free_port(), free_port()
+        self.kernel = {file: file.read_text() for file in KERNEL}
         self.engine = Containerd()
         try:
             self.start_etcd()
@@ -152,6 +159,7 @@ class Node:
                     "authorization": {"mode": "AlwaysAllow"},
                     "containerRuntimeEndpoint": f"unix://{self.engine.socket}",
                     "podLogsDir": f"{at}/pod-logs",
+                    "volumePluginDir": f"{at}/volume-plugins",
                     "cgroupsPerQOS": False,
                     "enforceNodeAllocatable": [],
                     "failSwapOn": False,
@@ -272,6 +280,12 @@ class Node:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait(20)
+        for file, value in self.kernel.items():
+            if file.read_text() != value:
+                file.write_text(value)
+        for name in NAMED_LOGS.glob("*"):
+            if name.is_symlink() and str(name.readlink()).startswith(f"{self.directory}/"):
+                name.unlink()
         self.engine.remove()
         docker.unmount(self.directory)
         subprocess.run(["rm", "-rf", str(self.directory)], check=False)
