@@ -158,7 +158,8 @@ def test_the_example(node, example):
     folder, environment = example
     output = folder / "output"
     with open(output, "wb") as out:
-        script = subprocess.Popen([folder / "try"], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
+        script = subprocess.Popen([folder / "try"], **streams, env=environment)
 
     def serves() -> bool:
         assert script.poll() is None, output.read_text()
@@ -167,7 +168,9 @@ def test_the_example(node, example):
     try:
         until(serves, 60, "the example serves")
         (typed,) = re.findall("In another terminal: ssh (.*)", output.read_text())
-        quiet = ("-F", "none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no")
+        # Nobody is there to be asked about the host's key.
+        quiet = [*("-F", "none", "-o", "BatchMode=yes"), *("-o", "StrictHostKeyChecking=no")]
+        quiet += ["-o", "UserKnownHostsFile=/dev/null"]
         line = ["ssh", *quiet, *typed.split(), "echo $HOSTNAME; cat"]
         done = subprocess.run(line, input=b"typed", capture_output=True, timeout=100)
         assert done.returncode == 0, (done.stderr, output.read_text())
