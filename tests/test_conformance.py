@@ -90,12 +90,21 @@ def container_place(request, make_docker, folder: Path) -> Place:
 NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in ("docker-session", "podman")]
 
 
-@pytest.fixture(params=[*PLACES, "docker", *NIGHTLY])
+# The same backend as against the double, in a real cluster.
+CLUSTER = pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.timeout(300)])
+
+
+@pytest.fixture(params=[*PLACES, "docker", *NIGHTLY, CLUSTER])
 def place(request, make_server, make_upstream, make_proxy, make_docker, make_cluster, make_pods, tmp_path):
     if request.param in CONTAINERS:
         folder = tmp_path / "place"
         folder.mkdir()
         return container_place(request, make_docker, folder)
+    if request.param == "cluster":
+        folder = tmp_path / "place"
+        folder.mkdir()
+        server = make_pods(request.getfixturevalue("node"), {"folder": folder})
+        return Place(server.start(), folder, strict=False, exit_signals=False, reads_on=False)
     kind = PLACES[request.param]
     if kind is Cluster:
         cluster = make_cluster()
@@ -326,7 +335,7 @@ def test_the_end_of_the_input_cuts_no_output(server):
 def test_the_end_of_the_outputs_cuts_no_input(place):
     """A program may close its outputs and go on reading."""
     if not place.reads_on:
-        # An engine closes the input with the outputs; how the program ends is told all the same.
+        # An engine, and containerd, closes the input with the outputs; how the program ends is told all the same.
         done = place.server.run("exec > /dev/null 2> /dev/null; sleep 1; exit 6", input=b"x")
         assert (done.returncode, done.stdout) == (6, b"")
         assert place.server.log().only(EXIT)["exitStatus"] == 6

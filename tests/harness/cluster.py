@@ -1,12 +1,11 @@
-"""A real Kubernetes of one node: etcd, the API server and the kubelet, on a real Docker engine. The
-programs are those that `scripts/kubernetes` builds; there is no scheduler, so pods name their node."""
+"""A real Kubernetes of one node: etcd, the API server, the controllers, the scheduler and the kubelet, which
+`scripts/kubernetes` builds, on a real containerd."""
 
 import json
 import os
 import ssl
 import subprocess
 import tempfile
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from . import docker
 from .certificates import Authority
+from .containerd import Containerd
 from .server import free_port
 from .wait import until
 
@@ -23,7 +23,6 @@ PROGRAMS = ROOT / "target" / "kubernetes" / "bin"
 ACCESS = ROOT / "packaging" / "kubernetes" / "access.yaml"
 ADMIN = "token-of-the-administrator"
 NODE = "localhost"
-PAUSE = "auditssh-pause:latest"
 PLURALS = {
     "Namespace": "namespaces",
     "ServiceAccount": "serviceaccounts",
@@ -32,31 +31,11 @@ PLURALS = {
     "NetworkPolicy": "networkpolicies",
 }
 
-
-# The kubelet asks for a score that only those may give who may raise limits; containers in which tests
-# run may not. So that is left out.
-RUNNER = """#!/usr/bin/env python3
-import json, os, sys
-if "--bundle" in sys.argv:
-    file = os.path.join(sys.argv[sys.argv.index("--bundle") + 1], "config.json")
-    with open(file) as config:
-        spec = json.load(config)
-    if spec["process"].get("oomScoreAdj", 0) < 0:
-        del spec["process"]["oomScoreAdj"]
-        with open(file, "w") as config:
-            json.dump(spec, config)
-os.execvp("runc", ["runc", *sys.argv[1:]])
-"""
-
-
-class Engine(docker.Docker):
-    """A Docker that runs what the kubelet asks for."""
-
-    def command(self) -> list[str]:
-        runner = self.directory / "runner"
-        runner.write_text(RUNNER)
-        runner.chmod(0o755)
-        return [*super().command(), "--add-runtime", f"bearing={runner}", "--default-runtime", "bearing"]
+# What a kubelet sets to its liking.
+KERNEL = [Path("/proc/sys") / name for name in ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic")]
+KERNEL += [Path("/proc/sys/kernel") / name for name in ("panic_on_oops", "keys/root_maxkeys", "keys/root_maxbytes")]
+# Where it names the output of pods, wherever that is.
+NAMED_LOGS = Path("/var/log/containers")
 
 
 class Node:
@@ -68,30 +47,20 @@ class Node:
         self.processes: dict[str, subprocess.Popen] = {}
         self.authority = Authority(self.directory, "authority")
         self.port, self.etcd_port, self.kubelet_port = free_port(), free_port(), free_port()
-        self.engine = Engine()
+        self.kernel = {file: file.read_text() for file in KERNEL}
+        self.engine = Containerd()
         try:
-            self.make_pause()
             self.start_etcd()
             self.start_api_server()
+            self.start_controllers()
             self.start_kubelet()
-            self.namespace, self.token_file = self.grant()
+            access = ACCESS.read_text()
+            self.namespace, self.token_file = self.grant(access)
+            # Pods that see this machine are not let in there.
+            self.open = self.grant(access.replace(": auditssh\n", ": open\n").replace(": baseline", ": privileged"))
         except BaseException:
             self.remove()
             raise
-
-    def make_pause(self) -> None:
-        """The container that holds a pod together; its image usually comes from a registry."""
-        root = self.directory / "pause"
-        (root / "bin").mkdir(parents=True)
-        for name in ("busybox", "sleep"):
-            (root / "bin" / name).write_bytes(Path("/bin/busybox").read_bytes())
-            (root / "bin" / name).chmod(0o755)
-        archive = self.directory / "pause.tar"
-        subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True)
-        image, tag = PAUSE.split(":")
-        change = docker.quoted('CMD ["/bin/sleep", "1000000"]')
-        path = f"/images/create?fromSrc=-&repo={image}&tag={tag}&changes={change}"
-        assert b"sha256" in self.engine.call(path, "POST", archive)
 
     def run(self, name: str, *command: str) -> None:
         with open(self.directory / f"{name}.log", "ab") as output:
@@ -106,7 +75,7 @@ class Node:
         client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{free_port()}"
         self.run(
             "etcd",
-            *("etcd", "--data-dir", f"{self.directory}/etcd", "--unsafe-no-fsync"),
+            *(f"{PROGRAMS}/etcd", "--data-dir", f"{self.directory}/etcd", "--unsafe-no-fsync"),
             *("--listen-client-urls", client, "--advertise-client-urls", client),
             *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
             *("--initial-cluster", f"default={peer}"),
@@ -116,7 +85,7 @@ class Node:
         at = self.directory
         certificate, key = self.authority.issue("apiserver")
         client, client_key = self.authority.issue("kube-apiserver-kubelet-client")
-        signing = at / "signing.key"
+        signing = self.signing_key = at / "signing.key"
         signing.write_bytes(
             self.authority.key.private_bytes(
                 serialization.Encoding.PEM,
@@ -126,35 +95,51 @@ class Node:
         )
         tokens = at / "tokens.csv"
         tokens.write_text(f'{ADMIN},admin,admin,"system:masters"\n')
-        self.run(
-            "apiserver",
+        self.api_server = (
             *(f"{PROGRAMS}/kube-apiserver", f"--etcd-servers=http://127.0.0.1:{self.etcd_port}"),
-            *("--bind-address=127.0.0.1", f"--secure-port={self.port}", "--endpoint-reconciler-type=none"),
+            *("--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"),
             *(f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}"),
             *(f"--token-auth-file={tokens}", "--authorization-mode=RBAC", "--anonymous-auth=false"),
             *(f"--service-account-key-file={signing}", f"--service-account-signing-key-file={signing}"),
             "--service-account-issuer=https://kubernetes.example",
-            # Nobody makes accounts for namespaces here.
-            "--disable-admission-plugins=ServiceAccount",
             *(f"--kubelet-client-certificate={client}", f"--kubelet-client-key={client_key}"),
             *(f"--kubelet-certificate-authority={self.authority.file}", "--allow-privileged=true"),
             "--kubelet-preferred-address-types=Hostname",
             "--service-cluster-ip-range=10.99.0.0/24",
         )
-        until(self.is_ready, 120, "the API server is ready")
+        self.run("apiserver", *self.api_server, f"--secure-port={self.port}")
+        until(lambda: self.is_ready("apiserver", self.port), 120, "the API server is ready")
 
-    def is_ready(self) -> bool:
-        assert self.processes["apiserver"].poll() is None, self.said("apiserver")
+    def older(self) -> str:
+        """The address of an API server that speaks no protocol but v4 with programs, as all before 1.30."""
+        if "older" not in self.processes:
+            self.older_port = free_port()
+            gate = "--feature-gates=TranslateStreamCloseWebsocketRequests=false"
+            self.run("older", *self.api_server, f"--secure-port={self.older_port}", gate)
+            until(lambda: self.is_ready("older", self.older_port), 120, "the older API server is ready")
+        return f"https://127.0.0.1:{self.older_port}"
+
+    def is_ready(self, name: str, port: int) -> bool:
+        assert self.processes[name].poll() is None, self.said(name)
         try:
-            return self.call("GET", "/readyz", raw=True) == b"ok"
+            return self.call("GET", "/readyz", raw=True, port=port) == b"ok"
         except OSError:
             return False
+
+    def start_controllers(self) -> None:
+        self.admin_file = self.directory / "admin.yaml"
+        self.admin_file.write_text(yaml.safe_dump(self.kubeconfig(ADMIN)))
+        common = (f"--kubeconfig={self.admin_file}", "--leader-elect=false", "--secure-port=0")
+        self.run(
+            "controllers",
+            *(f"{PROGRAMS}/kube-controller-manager", *common, f"--root-ca-file={self.authority.file}"),
+            f"--service-account-private-key-file={self.signing_key}",
+        )
+        self.run("scheduler", f"{PROGRAMS}/kube-scheduler", *common)
 
     def start_kubelet(self) -> None:
         at = self.directory
         certificate, key = self.authority.issue("kubelet", alias=NODE)
-        kubeconfig = at / "kubelet.yaml"
-        kubeconfig.write_text(yaml.safe_dump(self.kubeconfig(ADMIN)))
         config = at / "kubelet-config.yaml"
         config.write_text(
             yaml.safe_dump(
@@ -172,6 +157,9 @@ class Node:
                         "x509": {"clientCAFile": str(self.authority.file)},
                     },
                     "authorization": {"mode": "AlwaysAllow"},
+                    "containerRuntimeEndpoint": f"unix://{self.engine.socket}",
+                    "podLogsDir": f"{at}/pod-logs",
+                    "volumePluginDir": f"{at}/volume-plugins",
                     "cgroupsPerQOS": False,
                     "enforceNodeAllocatable": [],
                     "failSwapOn": False,
@@ -188,10 +176,8 @@ class Node:
         )
         self.run(
             "kubelet",
-            *(f"{PROGRAMS}/kubelet", f"--config={config}", f"--kubeconfig={kubeconfig}"),
+            *(f"{PROGRAMS}/kubelet", f"--config={config}", f"--kubeconfig={self.admin_file}"),
             *(f"--root-dir={at}/kubelet", f"--hostname-override={NODE}"),
-            *("--container-runtime=docker", f"--docker-endpoint=unix://{self.engine.socket}"),
-            *(f"--pod-infra-container-image={PAUSE}", "--cloud-provider="),
             *(f"--cert-dir={at}/kubelet-pki", "--runtime-cgroups=/", "--kubelet-cgroups=/"),
         )
         until(self.is_joined, 120, "the node is ready")
@@ -218,9 +204,10 @@ class Node:
             "current-context": "test",
         }
 
-    def call(self, method: str, path: str, body: dict | None = None, raw: bool = False):
+    def call(self, method: str, path: str, body: dict | None = None, *, raw: bool = False, port: int = 0):
         """A request of the administrator."""
-        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", method=method)
+        address = f"https://127.0.0.1:{port or self.port}"
+        request = urllib.request.Request(f"{address}{path}", method=method)
         request.add_header("Authorization", f"Bearer {ADMIN}")
         if body is not None:
             request.add_header("Content-Type", "application/json")
@@ -230,11 +217,11 @@ class Node:
             said = answer.read()
         return said if raw else json.loads(said)
 
-    def grant(self) -> tuple[str, Path]:
+    def grant(self, access: str) -> tuple[str, Path]:
         """Applies the manifest that is shipped for the namespace of the pods, and has a token made for
         the account in it: what the gateway may do here is what users are told to allow."""
         namespace, account = "", {}
-        for thing in yaml.safe_load_all(ACCESS.read_text()):
+        for thing in yaml.safe_load_all(access):
             kind, where = thing["kind"], thing["metadata"].get("namespace")
             group = "/api/v1" if thing["apiVersion"] == "v1" else f"/apis/{thing['apiVersion']}"
             within = f"/namespaces/{where}" if where else ""
@@ -242,52 +229,49 @@ class Node:
             if kind == "RoleBinding":
                 namespace = where
                 account = thing["subjects"][0]
+        until(lambda: self.has_account(namespace), 60, "the account of the pods is made")
         path = f"/api/v1/namespaces/{account['namespace']}/serviceaccounts/{account['name']}/token"
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
         token = self.call("POST", path, asked)["status"]["token"]
-        file = self.directory / "token"
+        file = self.directory / f"token-{namespace}"
         file.touch(0o600)
         file.write_text(token)
         return namespace, file
+
+    def has_account(self, namespace: str) -> bool:
+        """Whether the controllers have made what each pod of a namespace is run by."""
+        accounts = self.call("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts")["items"]
+        return any(account["metadata"]["name"] == "default" for account in accounts)
 
     def pods(self) -> list[dict]:
         return self.call("GET", f"/api/v1/namespaces/{self.namespace}/pods")["items"]
 
     def settings(self, folder: Path | None = None, image: str = docker.LARGE, **pod) -> dict:
-        """The block `kubernetes` for pods of this node. They see the folder, where one is given, and
-        the processes of this machine."""
+        """The block `kubernetes`. Pods see the folder, where one is given, and then the processes of this
+        machine as well."""
         container = {"name": "shell", "image": image, "imagePullPolicy": "Never"}
-        spec = {
-            "nodeName": NODE,
-            "hostNetwork": True,
-            "hostPID": True,
-            "terminationGracePeriodSeconds": 0,
-            "containers": [container],
-        }
+        spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+        namespace, token_file = self.namespace, self.token_file
         if folder:
+            namespace, token_file = self.open
+            spec["hostPID"] = True
             spec["volumes"] = [{"name": "place", "hostPath": {"path": str(folder)}}]
             container["volumeMounts"] = [{"name": "place", "mountPath": str(folder)}]
         return {
             "connection": {
                 "host": f"https://127.0.0.1:{self.port}",
                 "cacertFile": str(self.authority.file),
-                "bearerTokenFile": str(self.token_file),
+                "bearerTokenFile": str(token_file),
                 "qps": 100,
                 "burst": 100,
             },
-            "pod": {"metadata": {"namespace": self.namespace}, "spec": spec, "shellCommand": ["/bin/sh"]} | pod,
+            "pod": {"metadata": {"namespace": namespace}, "spec": spec, "shellCommand": ["/bin/sh"]} | pod,
             "timeouts": {"podStart": "60s"},
         }
 
     def remove(self) -> None:
         """Ends everything and leaves nothing behind."""
-        for pod in self.pods_if_there():
-            path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
-            try:
-                self.call("DELETE", f"{path}?gracePeriodSeconds=0")
-            except OSError:
-                pass
-        for name in ("kubelet", "apiserver", "etcd"):
+        for name in ("kubelet", "scheduler", "controllers", "older", "apiserver", "etcd"):
             process = self.processes.get(name)
             if process and process.poll() is None:
                 process.terminate()
@@ -296,12 +280,12 @@ class Node:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait(20)
+        for file, value in self.kernel.items():
+            if file.read_text() != value:
+                file.write_text(value)
+        for name in NAMED_LOGS.glob("*"):
+            if name.is_symlink() and str(name.readlink()).startswith(f"{self.directory}/"):
+                name.unlink()
         self.engine.remove()
         docker.unmount(self.directory)
         subprocess.run(["rm", "-rf", str(self.directory)], check=False)
-
-    def pods_if_there(self) -> list[dict]:
-        try:
-            return self.pods() if "apiserver" in self.processes else []
-        except (OSError, AttributeError, urllib.error.URLError):
-            return []

@@ -88,10 +88,14 @@ class Engine:
         (root / "etc" / "group").write_text("root:x:0:\nanna:x:1001:\n")
         archive = self.directory / "image.tar"
         subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True)
+        self.load(archive, name)
+        archive.unlink()
+
+    def load(self, archive: Path, name: str) -> None:
+        """Makes an image of the files in an archive."""
         image, tag = name.split(":")
         said = self.call(f"/images/create?fromSrc=-&repo={image}&tag={tag}", "POST", archive)
         assert b"sha256" in said or b"status" in said, said
-        archive.unlink()
 
     def settings(self, **execution) -> dict:
         """The block `docker`, for containers of the small image."""
