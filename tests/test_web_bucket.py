@@ -1,6 +1,8 @@
 """The viewer over a bucket: recordings of several gateways, wherever each stands now."""
 
 import json
+import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,8 +14,9 @@ from harness.terminal import Terminal
 from harness.wait import until
 from harness.web import Browser, listed
 from test_s3 import session, staged
-from test_web import Alone
+from test_web import Alone, changed
 
+pytestmark = pytest.mark.timeout(600)
 # The bucket is listed every half minute.
 LISTED = 90
 
@@ -165,3 +168,156 @@ def test_rules_hold_in_the_bucket(make_s3_server, make_alone, bucket):
     assert viewer.get("/sessions")["total"] == 0
     assert viewer.ask(f"/api/v1/sessions/{id}").status == 403
     assert viewer.get("/search", q="needle")["hits"] == []
+
+
+def test_no_login_name_hides_a_recording(make_s3_server, make_alone, bucket, password_hash):
+    prefix = "%i/%u"
+    server = make_s3_server(bucket, bucket.store.endpoint, settings={"prefix": prefix})
+    names = ["x.index", "x.0.cast", "x.damaged0"]
+    key = {"authorizedKeys": [server.key.public]}
+    server.config["users"] |= dict.fromkeys(names, key)
+    server.start()
+    for name in names:
+        assert server.run("true", user=name).returncode == 0
+    bucket.wait(3)
+    viewer = make_alone(bucket, prefix=prefix)
+    assert {one["user"] for one in listed(viewer, 3, LISTED)} == set(names)
+
+
+def test_no_other_object_takes_the_place_of_a_recording(make_s3_server, make_alone, bucket):
+    server = make_s3_server(bucket, bucket.store.endpoint).start()
+    assert server.run("echo victim").returncode == 0
+    [id] = bucket.wait(1)
+    former = make_s3_server(bucket, bucket.store.endpoint, settings={"prefix": "%u/"})
+    former.config["users"][id] = {"authorizedKeys": [former.key.public]}
+    former.start()
+    assert former.run("echo impostor", user=id).returncode == 0
+    bucket.wait(2)
+    garbage = {f"{id}.note.txt": b"a note", f"{id}.index": b"no index", "e" * 32 + "/": b"", "d" * 32: b"\xff" * 9999}
+    for key, content in garbage.items():
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=content)
+    viewer = make_alone(bucket)
+    until(lambda: viewer.get("/sessions", user="alice")["total"] == 1, LISTED, "the recording is listed")
+    assert viewer.get(f"/sessions/{id}")["user"] == "alice"
+    assert viewer.get(f"/sessions/{id}/verify")["verdict"] == "intact"
+    [impostor] = viewer.get("/sessions", user=id)["items"]
+    assert impostor["id"] != id
+
+
+def test_what_could_not_be_read_for_a_moment_is_shown_later(make_s3_server, make_alone, bucket, seaweed):
+    server = make_s3_server(bucket, bucket.store.endpoint).start()
+    assert server.run("echo needle").returncode == 0
+    bucket.wait(1)
+    proxy = Proxy(seaweed.address)
+    proxy.fault = lambda operation: "503" if operation.name == "GetObject" else None
+    rules = [{"users": ["carol"], "logins": ["alice"]}]
+    viewer = make_alone(bucket, endpoint=proxy.endpoint, rules=rules)
+    viewer.alone.says("logs cannot be read; they are tried again")
+    assert viewer.get("/sessions")["total"] == 0
+    proxy.fault = lambda operation: None
+    listed(viewer, 1, LISTED)
+    viewer.alone.says("all logs can be read")
+    assert viewer.get("/search", q="needle")["hits"]
+    proxy.close()
+
+
+def asked(viewer: Browser, path: str) -> int | None:
+    """The status of an answer, if there is one in time."""
+    try:
+        return viewer.ask(path).status
+    except TimeoutError:
+        return None
+
+
+def test_a_bucket_that_does_not_answer_keeps_nothing_back(make_s3_server, make_alone, bucket, seaweed):
+    server = make_s3_server(bucket, bucket.store.endpoint).start()
+    assert server.run("true").returncode == 0
+    [kept] = bucket.wait(1)
+    proxy = Proxy(seaweed.address)
+    viewer = make_alone(bucket, server.audit, proxy.endpoint)
+    listed(viewer, 1, LISTED)
+    proxy.down = "hole"
+    before = len(proxy.of("ListObjects"))
+    until(lambda: len(proxy.of("ListObjects")) > before, LISTED, "a listing is under way")
+    client = session(server, "exec cat")
+    [one] = listed(viewer, 1, live="true")
+    # More than may be read at once.
+    with ThreadPoolExecutor(20) as pool:
+        waiting = [pool.submit(asked, viewer, f"/api/v1/sessions/{kept}") for _ in range(20)]
+        assert viewer.get("/sessions")["total"] == 2
+        assert viewer.get(f"/sessions/{one['id']}")["live"] is True
+        until(lambda: viewer.ask("/health").status == 503, 200, "the viewer says that it is not well")
+        proxy.down = None
+        assert {answer.result() for answer in waiting} <= {None, 200, 429, 500}
+    client.communicate(timeout=30)
+    # The request that hangs is given up first.
+    until(lambda: viewer.ask("/health").status == 200, 200, "the viewer is well again")
+    listed(viewer, 2, LISTED, live="false")
+    proxy.close()
+
+
+def test_a_directory_that_the_viewer_may_not_read_hides_nothing_else(make_s3_server, make_alone, bucket, tmp_path):
+    server = make_s3_server(bucket, bucket.store.endpoint).start()
+    assert server.run("true").returncode == 0
+    [id] = bucket.wait(1)
+    blocked = tmp_path / "blocked"
+    blocked.write_text("no directory")
+    viewer = make_alone(bucket, blocked)
+    listed(viewer, 1, LISTED)
+    assert viewer.get(f"/sessions/{id}/verify")["verdict"] == "intact"
+    assert viewer.ask("/health").status == 503
+    viewer.alone.says("the directory of the logs cannot be read")
+
+
+def test_an_index_that_lies_shows_nothing_to_whom_the_rules_forbid_it(make_s3_server, make_alone, bucket, tmp_path):
+    server = make_s3_server(bucket, bucket.store.endpoint).start()
+    assert server.run("echo needle").returncode == 0
+    [id] = bucket.wait(1)
+    log = tmp_path / id
+    log.write_bytes(bucket.get(id))
+    program.run("index", log)
+    index = (tmp_path / f".{id}.index").read_bytes()
+    (length,) = struct.unpack("<I", index[16:20])
+    head = json.loads(index[24 : 24 + length])
+    head["facts"]["user"] = "deploy"
+    text = json.dumps(head).encode()
+    lie = index[:16] + struct.pack("<II", len(text), crc32c(text)) + text + index[24 + length :]
+    bucket.client.put_object(Bucket=bucket.name, Key=f"{id}.index", Body=lie)
+    viewer = make_alone(bucket, rules=[{"users": ["carol"], "logins": ["deploy"]}])
+    admin = make_alone(bucket)
+    [shown] = listed(admin, 1, LISTED)
+    assert shown["user"] == "deploy", "the index is believed where nothing depends on it"
+    assert admin.get("/search", q="needle")["hits"]
+    listed(viewer, 1, LISTED)
+    assert viewer.get("/search", q="needle")["hits"] == []
+    assert viewer.get("/sessions", text="needle")["total"] == 0
+    assert viewer.ask(f"/api/v1/sessions/{id}").status == 403
+
+
+def test_who_is_logged_out_gets_nothing_that_was_asked_for_before(make_s3_server, make_alone, bucket, seaweed):
+    server = make_s3_server(bucket, bucket.store.endpoint).start()
+    assert server.run("echo needle").returncode == 0
+    bucket.wait(1)
+    proxy = Proxy(seaweed.address)
+    viewer = make_alone(bucket, endpoint=proxy.endpoint)
+    listed(viewer, 1, LISTED)
+    held = proxy.hold("GetObject", "before")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(viewer.ask, "/api/v1/search?q=needle")
+        held.wait()
+        changed(viewer.file, viewer.alone.process, rules=[{"users": ["carol"], "logins": ["nobody"]}])
+        viewer.alone.says("reloaded")
+        held.release()
+        assert asked.result().status == 401
+    changed(viewer.file, viewer.alone.process, listen=f"127.0.0.1:{free_port()}")
+    viewer.alone.says("`web.listen` has changed, which takes a restart")
+    proxy.close()
+
+
+def crc32c(data: bytes) -> int:
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF

@@ -328,10 +328,13 @@ impl Known {
         let Some(last) = self.last else {
             return true;
         };
-        let pause = if self.left.is_empty() { EVERY } else { SOON };
         let took = last.ended.saturating_duration_since(last.begun);
-        let rest = if last.succeeded { took * REST } else { took };
-        now.saturating_duration_since(last.ended) >= pause.max(rest)
+        let pause = match (last.succeeded, self.left.is_empty()) {
+            (false, _) => EVERY,
+            (true, true) => EVERY.max(took * REST),
+            (true, false) => SOON.max(took * REST),
+        };
+        now.saturating_duration_since(last.ended) >= pause
     }
 
     /// Takes what the directory holds now.

@@ -69,7 +69,7 @@ export function ListPage({ address }: { address: URL }) {
             : "No session is recorded yet. Log in through the server, and it appears here."}
         </Nothing>
       )}
-      {list.value && <Pager total={list.value.total} page={list.value.page} limit={list.value.limit} />}
+      {list.value && <Pager total={list.value.total} page={page} limit={list.value.limit} />}
     </div>
   );
 }

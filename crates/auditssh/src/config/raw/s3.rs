@@ -43,7 +43,8 @@ pub(crate) struct S3 {
     pub(crate) cacert: At<String>,
     /// What the keys of objects are made of: text with `%Y`, `%m`, `%d`, `%H` (year, month, day and
     /// hour in UTC at which the connection began), `%u` (login name, `-` if nobody logged in) and
-    /// `%i` (connection id). Without `%i` the connection id is added at the end.
+    /// `%i` (connection id). Without `%i` the connection id is added at the end; `%u` stands on one side
+    /// of it only.
     pub(crate) prefix: At<String>,
     /// The size of the parts in which logs are uploaded while their sessions run. It doubles every
     /// 1000 parts, since there may be 10,000. A log that is not larger is uploaded at once at its
