@@ -24,11 +24,12 @@ class Authority:
         self.file = directory / f"{name}.pem"
         self.file.write_bytes(self._sign(builder))
 
-    def issue(self, name: str, *, host: str = "127.0.0.1", alias: str = "") -> tuple[Path, Path]:
-        """A certificate and its key, good for a server at the address (and by a name) and for a client."""
+    def issue(self, name: str, *, host: str = "127.0.0.1", alias: str = "", other: str = "") -> tuple[Path, Path]:
+        """A certificate and its key, good for a server at the address (at another, by a name) and for a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = [x509.IPAddress(ipaddress.ip_address(host))] + ([x509.DNSName(alias)] if alias else [])
+        names = [x509.IPAddress(ipaddress.ip_address(one)) for one in (host, other) if one]
+        names += [x509.DNSName(alias)] if alias else []
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = self._builder(subject, key)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False).add_extension(usage, critical=False)

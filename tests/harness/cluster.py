@@ -37,6 +37,17 @@ KERNEL += [Path("/proc/sys/kernel") / name for name in ("panic_on_oops", "keys/r
 # Where it names the output of pods, wherever that is.
 NAMED_LOGS = Path("/var/log/containers")
 
+WAY_IN = """\
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+listen kubernetes
+    bind {host}:443
+    server one 127.0.0.1:{port}
+"""
+
 
 class Node:
     """An API server and a node that really runs pods; starts with the object."""
@@ -52,6 +63,7 @@ class Node:
         try:
             self.start_etcd()
             self.start_api_server()
+            self.start_way_in()
             self.start_controllers()
             self.start_kubelet()
             access = ACCESS.read_text()
@@ -83,8 +95,8 @@ class Node:
 
     def start_api_server(self) -> None:
         at = self.directory
-        certificate, key = self.authority.issue("apiserver")
-        client, client_key = self.authority.issue("kube-apiserver-kubelet-client")
+        certificate, key = self.authority.issue("apiserver", other=self.engine.api_server)
+        client, client_key = self.kubelet_client = self.authority.issue("kube-apiserver-kubelet-client")
         signing = self.signing_key = at / "signing.key"
         signing.write_bytes(
             self.authority.key.private_bytes(
@@ -105,10 +117,16 @@ class Node:
             *(f"--kubelet-client-certificate={client}", f"--kubelet-client-key={client_key}"),
             *(f"--kubelet-certificate-authority={self.authority.file}", "--allow-privileged=true"),
             "--kubelet-preferred-address-types=Hostname",
-            "--service-cluster-ip-range=10.99.0.0/24",
+            f"--service-cluster-ip-range={self.engine.services}",
         )
         self.run("apiserver", *self.api_server, f"--secure-port={self.port}")
         until(lambda: self.is_ready("apiserver", self.port), 120, "the API server is ready")
+
+    def start_way_in(self) -> None:
+        """What is kube-proxy's elsewhere: pods reach the API server by the address of its service."""
+        config = self.directory / "haproxy.cfg"
+        config.write_text(WAY_IN.format(host=self.engine.api_server, port=self.port))
+        self.run("haproxy", "/usr/sbin/haproxy", "-db", "-f", str(config))
 
     def older(self) -> str:
         """The address of an API server that speaks no protocol but v4 with programs, as all before 1.30."""
@@ -217,6 +235,15 @@ class Node:
             said = answer.read()
         return said if raw else json.loads(said)
 
+    def probes(self) -> list[str]:
+        """What the kubelet counts of its probes, asked as the API server would."""
+        context = ssl.create_default_context(cafile=str(self.authority.file))
+        context.load_cert_chain(*self.kubelet_client)
+        address = f"https://127.0.0.1:{self.kubelet_port}/metrics/probes"
+        with urllib.request.urlopen(address, timeout=30, context=context) as answer:
+            lines = answer.read().decode().splitlines()
+        return [line for line in lines if line.startswith("prober_probe_total{")]
+
     def grant(self, access: str) -> tuple[str, Path]:
         """Applies the manifest that is shipped for the namespace of the pods, and has a token made for
         the account in it: what the gateway may do here is what users are told to allow."""
@@ -271,7 +298,7 @@ class Node:
 
     def remove(self) -> None:
         """Ends everything and leaves nothing behind."""
-        for name in ("kubelet", "scheduler", "controllers", "older", "apiserver", "etcd"):
+        for name in ("kubelet", "scheduler", "controllers", "haproxy", "older", "apiserver", "etcd"):
             process = self.processes.get(name)
             if process and process.poll() is None:
                 process.terminate()

@@ -1,5 +1,5 @@
 """A containerd that runs pods for a kubelet, with the images of the other engines. Its network is a
-bridge of its own that leads nowhere."""
+bridge of its own, which leads to this machine and no further."""
 
 import hashlib
 import json
@@ -9,12 +9,15 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from . import docker
+from . import docker, program
 from .wait import until
 
 NAMESPACE = "k8s.io"
 # The container that holds a pod together; its image usually comes from a registry.
 PAUSE = "auditssh-pause:latest"
+# The gateway itself, by the name that the manifests give it.
+GATEWAY = "registry.example.com/auditssh:VERSION"
+DOCKERFILE = program.ROOT / "packaging" / "Dockerfile"
 
 CONFIG = """
 version = 2
@@ -44,6 +47,19 @@ class Containerd(docker.Engine):
     name = "containerd"
     # Names of network interfaces are short.
     bridge = f"pods{os.getpid()}"
+    # Networks of several runs are told from each other.
+    number = os.getpid() % 256
+    subnet, services = f"10.231.{number}.0/24", f"10.99.{number}.0/24"
+    # This machine among the pods, and where they look for the API server.
+    gateway, api_server = f"10.231.{number}.1", f"10.99.{number}.1"
+
+    def start(self) -> None:
+        link = ["ip", "link", "add", self.bridge, "type", "bridge"]
+        subprocess.run(link, check=True)
+        for address in (f"{self.gateway}/24", f"{self.api_server}/32"):
+            subprocess.run(["ip", "address", "add", address, "dev", self.bridge], check=True)
+        subprocess.run(["ip", "link", "set", self.bridge, "up"], check=True)
+        super().start()
 
     def command(self) -> list[str]:
         at = self.directory
@@ -57,7 +73,8 @@ class Containerd(docker.Engine):
     def network(self) -> dict:
         addresses = {
             "type": "host-local",
-            "ranges": [[{"subnet": "10.231.0.0/24"}]],
+            "ranges": [[{"subnet": self.subnet}]],
+            "routes": [{"dst": self.services}],
             "dataDir": f"{self.directory}/addresses",
         }
         bridge = {"type": "bridge", "bridge": self.bridge, "ipam": addresses}
@@ -80,15 +97,23 @@ class Containerd(docker.Engine):
         super().make_images()
         self.make_image(self.directory / "small", PAUSE)
 
+    def make_gateway_image(self) -> None:
+        """An image as the one that is shipped, with the libraries that the program under test needs."""
+        root, built = self.directory / "gateway", program.path()
+        docker.copy_program(root, built)
+        (root / "usr" / "bin").mkdir(parents=True, exist_ok=True)
+        shutil.move(root / built.lstrip("/"), root / "usr" / "bin" / "auditssh")
+        self.make_image(root, GATEWAY)
+        shutil.rmtree(root)
+
     def load(self, archive: Path, name: str) -> None:
         """It takes what `docker save` would have written."""
         with open(archive, "rb") as layer:
             digest = hashlib.file_digest(layer, "sha256").hexdigest()
-        command = ["/bin/sleep", "1000000"] if name == PAUSE else []
         config = {
             "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine],
             "os": "linux",
-            "config": {"Cmd": command, "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
+            "config": self.started(name) | {"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         }
         manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
@@ -103,6 +128,21 @@ class Containerd(docker.Engine):
         done = self.ctr("images", "import", str(folder / "image.tar"))
         assert done.returncode == 0, done.stdout.decode()
         shutil.rmtree(folder)
+
+    def started(self, name: str) -> dict:
+        """What an image says of how it is started: that of the gateway, what its Dockerfile says."""
+        if name == PAUSE:
+            return {"Cmd": ["/bin/sleep", "1000000"]}
+        if name != GATEWAY:
+            return {}
+        lines = [line.split(maxsplit=1) for line in DOCKERFILE.read_text().splitlines()]
+        said = {line[0]: line[1] for line in lines if len(line) == 2}
+        return {
+            "User": said["USER"],
+            "Entrypoint": json.loads(said["ENTRYPOINT"]),
+            "Cmd": json.loads(said["CMD"]),
+            "Volumes": {said["VOLUME"]: {}},
+        }
 
     def tag(self, name: str, other: str) -> None:
         """An image by another name as well."""

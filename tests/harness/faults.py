@@ -137,8 +137,14 @@ class Gone(Exception):
 class Proxy:
     """Listens on a port of its own; all of it runs in a thread."""
 
-    def __init__(self, upstream: tuple[str, int], tls: ssl.SSLContext | None = None, hole_time: float = 600):
-        self.upstream, self.tls, self.hole_time = upstream, tls, hole_time
+    def __init__(
+        self,
+        upstream: tuple[str, int],
+        tls: ssl.SSLContext | None = None,
+        hole_time: float = 600,
+        host: str = "127.0.0.1",
+    ):
+        self.upstream, self.tls, self.hole_time, self.host = upstream, tls, hole_time, host
         self.operations: list[Operation] = []
         self.fault = lambda operation: None
         self.down: str | None = None  # "reset" or "hole"
@@ -154,7 +160,7 @@ class Proxy:
 
     @property
     def endpoint(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     def hold(self, name: str, moment: str = "before", nth: int = 1) -> Hold:
         """Holds the nth request of a name from now on, "before" it is passed on or "after" that."""
@@ -196,7 +202,7 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         self.over = asyncio.Event()
         server = await asyncio.start_server(
-            self._connection, "127.0.0.1", 0, ssl=self.tls, limit=HEAD_BYTES, backlog=512
+            self._connection, self.host, 0, ssl=self.tls, limit=HEAD_BYTES, backlog=512
         )
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
