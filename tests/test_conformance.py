@@ -162,6 +162,7 @@ def test_a_shell_on_a_terminal_that_is_resized(server, terminal):
     person.types("stty size; echo $TERM\r")
     person.sees("30 100\r\nxterm\r\n")
     person.resizes(43, 132)
+    person.sees("ready> ")
     person.types("cat\r")
     person.types("runs\r")
     person.sees("runs\r\nruns\r\n")

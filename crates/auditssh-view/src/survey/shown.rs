@@ -35,6 +35,8 @@ pub(super) struct Shown {
 struct Rows {
     /// When the screen was changed last.
     now: u64,
+    /// When what is written now came.
+    step: u64,
     /// The rows of the screen as they were when it was looked at.
     visible: Vec<Row>,
     /// Those that may have changed since.
@@ -80,6 +82,7 @@ impl Shown {
             screen: Screen::new(start),
             rows: Rows {
                 now: 0,
+                step: 0,
                 visible: Vec::new(),
                 changed: Changed::default(),
                 primary: Vec::new(),
@@ -110,7 +113,7 @@ impl Shown {
         if step.at.saturating_sub(rows.now) >= STILL {
             rows.look(self.screen.terminal(), tell);
         }
-        rows.now = step.at;
+        rows.step = step.at;
         let mut watch = Watch { rows, tell };
         self.screen.push_with(step, &mut watch);
         if matches!(step.what, Did::End) {
@@ -366,10 +369,13 @@ impl Observer for Watch<'_, '_> {
     }
 
     fn resized(&mut self, _: usize, _: usize) {
+        self.rows.now = self.rows.step;
         self.rows.changed.all = true;
     }
 
+    // What is cleared first stood there as it was changed last, not as it goes.
     fn dirty(&mut self, rows: Range<usize>) {
+        self.rows.now = self.rows.step;
         self.rows.changed.add(rows);
     }
 
@@ -385,6 +391,7 @@ impl Observer for Watch<'_, '_> {
     }
 
     fn evicted(&mut self, _: &mut Observation<'_>, line: &Line) {
+        self.rows.now = self.rows.step;
         self.rows.leave(line, self.tell);
     }
 

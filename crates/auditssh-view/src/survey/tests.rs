@@ -160,6 +160,14 @@ fn what_is_cleared_or_drawn_over_was_there() {
 }
 
 #[test]
+fn what_is_cleared_at_once_stood_there_before() {
+    // Too soon for the screen to be looked at in between.
+    let steps = [(0, 'o', "one"), (5, 'o', "\x1b[H\x1b[2Jtwo"), (9, 'o', "")];
+    let expected = lines(&[(0, "one"), (5, "two")]);
+    assert_eq!(shown(&steps), expected);
+}
+
+#[test]
 fn a_line_is_told_as_a_whole_wherever_it_is_wrapped() {
     let long = format!("begin {} end", "日本 x".repeat(200));
     let text = format!("\x1b[31m{long}\x1b[0m\r\n");
