@@ -14,7 +14,7 @@ import pytest
 import pyte
 
 from harness import program
-from harness.cast import accepted
+from harness.cast import accepted, read as cast
 from harness.log import STDOUT
 from harness.master import shared
 from harness.tapped import Tapped
@@ -48,17 +48,6 @@ class Screen:
 
 def converted(log, *options) -> str:
     return program.run("convert", log.file, *options).stdout.decode()
-
-
-def cast(text: str) -> tuple[dict, list]:
-    """The header of a cast and its events, with times from the beginning."""
-    header, *events = map(json.loads, text.splitlines())
-    if header["version"] == 3:
-        now = 0.0
-        events = [[now := now + event[0], *event[1:]] for event in events]
-    times = [event[0] for event in events]
-    assert times == sorted(times)
-    return header, events
 
 
 def played(text: str) -> Screen:

@@ -15,6 +15,7 @@ use auditssh_search::{Filter, Kind, Network, Pattern, Place, Query};
 use auditssh_view::Visible;
 use auditssh_view::survey::Exit;
 use print::Printer;
+pub(super) use print::ran;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::process::ExitCode;

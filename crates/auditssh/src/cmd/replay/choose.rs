@@ -3,11 +3,12 @@
 use super::overview::Program;
 use super::time;
 use crate::cmd::log::Which;
+use crate::cmd::search::ran;
 use anyhow::{Context as _, bail, ensure};
 use auditssh_search::index::{Head, Index};
 use auditssh_search::{Listed, Place};
 use auditssh_view::Visible;
-use auditssh_view::survey::{Facts, Ran};
+use auditssh_view::survey::Facts;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
@@ -95,14 +96,7 @@ fn line(facts: &Facts) -> String {
         .and_then(|start| jiff::Timestamp::from_nanosecond(start.into()).ok());
     let start = start.map_or_else(|| "-".to_owned(), |start| format!("{start:.0}"));
     let user = facts.user.as_deref().unwrap_or("-");
-    let ran = facts.programs.first().map_or_else(
-        || "-".to_owned(),
-        |first| match (first.what, &first.command) {
-            (Ran::Subsystem, Some(name)) => format!("({name})"),
-            (_, Some(command)) => command.clone(),
-            (_, None) => "(shell)".to_owned(),
-        },
-    );
+    let ran = ran(facts);
     format!("{start}  {user}  {ran}")
 }
 

@@ -110,7 +110,7 @@ fn program(program: &Program) -> Value {
 }
 
 /// What ran, in short.
-fn ran(facts: &Facts) -> String {
+pub(crate) fn ran(facts: &Facts) -> String {
     let Some(first) = facts.programs.first() else {
         return "-".to_owned();
     };
