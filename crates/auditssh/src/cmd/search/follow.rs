@@ -63,8 +63,9 @@ pub(super) fn follow(
             }
         }
         search.printer.finish()?;
-        let is_written = logs.iter().any(|log| log.writer == Writer::Live);
-        if is_one && !is_written {
+        let is_known = |log: &Listed| seen.get(&log.name).is_some_and(|one| one.log == *log);
+        let is_over = |log: &Listed| log.writer != Writer::Live && is_known(log);
+        if is_one && logs.iter().all(is_over) {
             return Ok(());
         }
         thread::sleep(pause);
