@@ -5,6 +5,7 @@ mod behind;
 pub use behind::{BackendCounters, PlaceCounters, RequestCounters};
 
 use crate::geoip::UNKNOWN;
+use crate::waiting::Waiting;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,8 @@ pub struct Counters {
     pub refused_channels: Counter,
     /// Channel requests refused by a limit.
     pub refused_requests: Counter,
+    /// Bytes from clients that wait for programs now.
+    pub waiting: Arc<Waiting>,
     /// Times that a full queue made a whole connection wait.
     pub queue_waits: Counter,
     /// Connections ended since their log could not be written.

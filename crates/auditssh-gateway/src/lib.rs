@@ -17,6 +17,7 @@ mod session;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod wire;
 
 pub use self::russh::NOISE;
@@ -27,3 +28,4 @@ pub use hostkey::{HostKey, HostKeyError};
 pub use mark::connection as connection_of_task;
 pub use server::{Balancers, ServeError, Server, Terms};
 pub use settings::{Limits, Settings};
+pub use waiting::Waiting;

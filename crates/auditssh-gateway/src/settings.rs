@@ -143,6 +143,9 @@ pub struct Limits {
     /// Bytes that may wait for a channel's backend before the connection waits; at least
     /// 256 KiB.
     pub channel_buffer: usize,
+    /// Bytes that may wait for backends on all connections together; beyond that a channel has room
+    /// for 64 KiB.
+    pub total_buffer: usize,
     /// How long a backend may take to log a user in or to open a session.
     pub backend_open: Duration,
     /// How long a backend may take to answer a request on an open session.
@@ -173,6 +176,7 @@ impl Default for Limits {
             name_bytes: 256,
             command_bytes: 256 * 1024,
             channel_buffer: 8 * 1024 * 1024,
+            total_buffer: 512 * 1024 * 1024,
             backend_open: Duration::from_mins(1),
             backend_request: Duration::from_secs(10),
             disconnect_grace: Duration::from_secs(10),

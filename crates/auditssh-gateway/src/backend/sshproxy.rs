@@ -36,9 +36,10 @@ pub(crate) use registry::{Kind, Registered};
 
 use super::{Backend, Bind, Connection, Identity, Listener, Pipe, Refused, Session};
 use crate::auth::Restrictions;
-use crate::counters::RequestCounters;
+use crate::counters::{BackendCounters, RequestCounters};
 use crate::mark::Mark;
 use crate::russh::{ClientConfig, Failure, Upstream, UpstreamChannel};
+use crate::waiting::Waiting;
 use crate::wire::{Line, UNLIMITED};
 use async_trait::async_trait;
 use legs::{Leg, Legs, Seat};
@@ -76,6 +77,8 @@ pub enum SshProxyError {
 struct Shared {
     settings: Settings,
     counters: Arc<RequestCounters>,
+    /// What hosts sent and clients have not taken.
+    waiting: Arc<Waiting>,
     tasks: TaskTracker,
     /// Every connection is cut.
     kill: CancellationToken,
@@ -84,12 +87,13 @@ struct Shared {
 impl SshProxy {
     /// Looks whether the files that the settings name can be used; they are read again for each
     /// connection. Blocks.
-    pub fn new(settings: Settings, counters: Arc<RequestCounters>) -> Result<Self, SshProxyError> {
+    pub fn new(settings: Settings, counters: &BackendCounters) -> Result<Self, SshProxyError> {
         settings.load()?;
         Ok(Self {
             shared: Arc::new(Shared {
                 settings,
-                counters,
+                counters: Arc::clone(&counters.sshproxy),
+                waiting: Arc::clone(&counters.waiting),
                 tasks: TaskTracker::new(),
                 kill: CancellationToken::new(),
             }),

@@ -1,6 +1,7 @@
 //! What is behind the gateway, in numbers.
 
 use super::Counter;
+use crate::waiting::Waiting;
 use auditssh_archive::Latency;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,8 @@ pub struct BackendCounters {
     pub kubernetes: Arc<PlaceCounters>,
     /// The backend `sshproxy`: connections to hosts, each logged in to.
     pub sshproxy: Arc<RequestCounters>,
+    /// The backend `sshproxy`: bytes from hosts that wait for clients now.
+    pub waiting: Arc<Waiting>,
 }
 
 /// What was asked of others.

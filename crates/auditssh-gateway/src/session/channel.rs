@@ -9,7 +9,6 @@ use auditssh_archive::{Entry, Recorder};
 use auditssh_log::Event;
 use auditssh_log::message::{Io, Stream};
 use auditssh_log::policy::Origin;
-use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
@@ -126,12 +125,12 @@ impl Channel {
             }))
             .from_origin(self.origin().await),
         );
-        if !self.inbox.announce(bytes.len()) {
+        let Some(packet) = self.inbox.announce(bytes, &link.counters.waiting) else {
             return link.unless_over(commit).await?.map_err(Ended::Recording);
-        }
+        };
         let item = Item {
             inbox: Arc::clone(&self.inbox),
-            recorded: Some((Bytes::copy_from_slice(bytes), commit)),
+            recorded: Some((packet, commit)),
         };
         self.relay(link, item).await?;
         self.hold_up(link, bytes.len()).await
@@ -155,11 +154,11 @@ impl Channel {
 
     /// Keeps a full queue from growing, and a nearly full one from growing fast.
     async fn hold_up(&self, link: &Link, received: usize) -> Result<(), Ended> {
-        let buffer = link.settings.limits.channel_buffer;
+        let buffer = link.buffer();
         let level = self.inbox.level();
         if level >= buffer {
             link.counters.queue_waits.add();
-            link.unless_over(self.inbox.room(buffer)).await
+            link.unless_over(self.inbox.room(|| link.buffer())).await
         } else if self.forwarded && link.is_full() {
             link.counters.queue_waits.add();
             link.unless_over(async {

@@ -275,9 +275,16 @@ impl Link {
         all
     }
 
+    /// Bytes that may wait for a channel's program: fewer while too many wait on all connections.
+    pub(super) fn buffer(&self) -> usize {
+        let limits = &self.settings.limits;
+        let waiting = &self.counters.waiting;
+        waiting.share(limits.channel_buffer, limits.total_buffer)
+    }
+
     /// The window that channels are granted from now on, in bytes (see [`window`]).
     pub(crate) fn window(&self) -> u32 {
-        let buffer = self.settings.limits.channel_buffer;
+        let buffer = self.buffer();
         let channels = lock(&self.channels);
         let high = window::high(buffer);
         if channels.values().any(|one| one.inbox.level() > high) {
@@ -290,7 +297,7 @@ impl Link {
     pub(super) fn is_full(&self) -> bool {
         let channels = lock(&self.channels);
         let level: usize = channels.values().map(|one| one.inbox.level()).sum();
-        level >= self.settings.limits.channel_buffer.saturating_mul(FULL)
+        level >= self.buffer().saturating_mul(FULL)
     }
 
     pub(crate) fn set_control(&self, control: Control) {

@@ -107,13 +107,13 @@ pub(super) async fn carry(
 }
 
 pub(super) async fn feed(inbox: &Inbox, mut stdin: Box<dyn AsyncWrite + Send + Unpin>) {
-    while let Some(bytes) = inbox.take().await {
-        if stdin.write_all(&bytes).await.is_err() || stdin.flush().await.is_err() {
+    while let Some(packet) = inbox.take().await {
+        if stdin.write_all(&packet.bytes).await.is_err() || stdin.flush().await.is_err() {
             // The program takes no more; what still comes is recorded and dropped.
             inbox.close();
             return;
         }
-        inbox.delivered(bytes.len());
+        inbox.delivered(packet);
     }
     let _ = stdin.shutdown().await;
 }

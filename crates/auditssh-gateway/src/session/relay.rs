@@ -1,9 +1,8 @@
 //! Bytes from the client between their record and their queue: a callback need not wait for each
 //! commit, and no byte is queued before its own.
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Packet};
 use auditssh_archive::{Commit, RecordError};
-use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +19,7 @@ pub(super) struct Item {
     /// Where it goes.
     pub(super) inbox: Arc<Inbox>,
     /// The bytes and their record; `None` for the end of all bytes.
-    pub(super) recorded: Option<(Bytes, Commit)>,
+    pub(super) recorded: Option<(Packet, Commit)>,
 }
 
 pub(super) fn start(over: &CancellationToken, span: &Span) -> Relay {
@@ -43,9 +42,9 @@ pub(super) fn start(over: &CancellationToken, span: &Span) -> Relay {
 async fn run(mut receiver: mpsc::Receiver<Item>) -> Result<(), RecordError> {
     while let Some(Item { inbox, recorded }) = receiver.recv().await {
         match recorded {
-            Some((bytes, commit)) => {
+            Some((packet, commit)) => {
                 commit.await?;
-                inbox.put(bytes);
+                inbox.put(packet);
             }
             None => inbox.end(),
         }

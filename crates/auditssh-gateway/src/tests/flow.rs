@@ -2,6 +2,7 @@ use super::client::{TestClient, finish, in_time, send};
 use super::program::pattern;
 use super::server::TestServer;
 use crate::russh::ChannelMsg;
+use crate::waiting::CROWDED;
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -81,6 +82,40 @@ async fn a_stalled_channel_freezes_no_other() {
     send(&counting, Bytes::from(vec![0; MIB])).await;
     assert_eq!(finish(&mut counting).await.stdout, b"1048576");
     flood.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_on_all_connections_is_bounded_and_others_go_on() {
+    let total = 2 * MIB;
+    let server = TestServer::with(|settings| {
+        settings.limits.total_buffer = total;
+        settings.limits.shutdown_grace = Duration::from_millis(10);
+    });
+    for _ in 0..4 {
+        let client = TestClient::login(&server).await;
+        let stalled = client.exec("stall").await;
+        tokio::spawn(async move {
+            let _ = stalled.data_bytes(Bytes::from(vec![0; 64 * MIB])).await;
+            drop(client);
+        });
+    }
+    server
+        .until("too much waits", |server| {
+            server.counters.waiting.bytes() >= total
+        })
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // A packet of each connection was on its way, and what each may have all the same.
+    assert!(server.counters.waiting.bytes() < total + 4 * 2 * CROWDED);
+
+    let client = TestClient::login(&server).await;
+    let mut counting = client.exec("count").await;
+    send(&counting, Bytes::from(vec![0; MIB])).await;
+    assert_eq!(finish(&mut counting).await.stdout, b"1048576");
+
+    server.shutdown.cancel();
+    server.running.await.unwrap();
+    assert_eq!(server.counters.waiting.bytes(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &BackendCounters) -> fmt::R
         docker,
         kubernetes,
         sshproxy,
+        waiting,
     } = counters;
     let asked = [
         ("docker", &docker.requests),
@@ -31,6 +32,11 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &BackendCounters) -> fmt::R
         "containerssh_backend_errors",
         "Of these, those that got no answer, or a refusal",
         of(|one| &one.failed),
+    )?;
+    sheet.gauge_of_bytes(
+        "auditssh_waiting_for_clients",
+        "Bytes of all hosts behind sshproxy that wait for clients to take them",
+        waiting.bytes() as u64,
     )?;
     places(
         sheet,

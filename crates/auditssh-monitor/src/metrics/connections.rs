@@ -22,6 +22,7 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
         login_timeouts,
         refused_channels,
         refused_requests,
+        waiting,
         queue_waits,
         recording_failures,
         panics,
@@ -97,7 +98,11 @@ pub(super) fn write(sheet: &mut Sheet<'_>, counters: &Counters) -> fmt::Result {
     ] {
         sheet.counter(name, help, counter.value())?;
     }
-    Ok(())
+    sheet.gauge_of_bytes(
+        "auditssh_waiting_for_programs",
+        "Bytes of all clients that wait for programs to read them",
+        waiting.bytes() as u64,
+    )
 }
 
 fn config_server(sheet: &mut Sheet<'_>, questions: &Counter, failures: &Counter) -> fmt::Result {

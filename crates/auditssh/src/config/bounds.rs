@@ -60,6 +60,8 @@ pub(crate) const NAME_BYTES: Bounds<Size> = Bounds::new(Size::bytes(1), Size::ki
 pub(crate) const COMMAND_BYTES: Bounds<Size> = Bounds::new(Size::kibibytes(1), Size::mebibytes(1));
 pub(crate) const CHANNEL_BUFFER: Bounds<Size> =
     Bounds::new(Size::kibibytes(256), Size::gibibytes(1));
+pub(crate) const TOTAL_BUFFER: Bounds<Size> =
+    Bounds::new(Size::mebibytes(1), Size::gibibytes(1024));
 pub(crate) const BACKEND_TIME: Bounds<Span> = Bounds::new(SECOND, HOUR);
 /// To an API server.
 pub(crate) const REQUESTS: Bounds<u32> = Bounds::new(1, 10_000);

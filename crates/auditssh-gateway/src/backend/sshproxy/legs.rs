@@ -120,7 +120,8 @@ struct Further {
 impl Legs {
     /// Makes the first connection.
     pub(super) async fn new(shared: Arc<Shared>, identity: Identity) -> Result<Arc<Self>, Refused> {
-        let room = Room::new(shared.settings.room());
+        let all = (Arc::clone(&shared.waiting), shared.settings.total_buffer);
+        let room = Room::new(shared.settings.room(), all);
         let first = shared.connect(&identity, &room).await?;
         Ok(Arc::new(Self {
             shared,

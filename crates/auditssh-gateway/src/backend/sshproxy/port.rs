@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::backend::{Exit, Refused};
+use crate::waiting::Waiting;
 use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use std::io;
@@ -53,14 +54,23 @@ pub(crate) struct Port {
 pub(super) struct Room {
     level: AtomicUsize,
     limit: usize,
+    /// What waits on those of all users, and how much may.
+    all: (Arc<Waiting>, usize),
 }
 
 impl Room {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
+    pub(super) fn new(limit: usize, all: (Arc<Waiting>, usize)) -> Arc<Self> {
         Arc::new(Self {
             level: AtomicUsize::new(0),
             limit,
+            all,
         })
+    }
+
+    /// What one channel may hold that may hold `alone` while users hold little.
+    fn share(&self, alone: usize) -> usize {
+        let (waiting, all) = &self.all;
+        waiting.share(alone, *all)
     }
 
     fn is_full(&self) -> bool {
@@ -69,10 +79,12 @@ impl Room {
 
     fn more(&self, bytes: usize) {
         self.level.fetch_add(bytes, Ordering::AcqRel);
+        self.all.0.more(bytes);
     }
 
     fn less(&self, bytes: usize) {
         self.level.fetch_sub(bytes, Ordering::AcqRel);
+        self.all.0.less(bytes);
     }
 }
 
@@ -191,7 +203,8 @@ impl Port {
                 if state.ended || state.abandoned || forwarded && stream == Stream::Stderr {
                     return;
                 }
-                let has_room = state.level() < self.limit || self.asked.is_asked();
+                let limit = self.room.share(self.limit);
+                let has_room = state.level() < limit || self.asked.is_asked();
                 if has_room && !self.room.is_full() {
                     self.room.more(bytes.len());
                     let lane = state.lane(stream);
@@ -285,7 +298,7 @@ impl Port {
 
     /// Whether it holds the server back.
     pub(super) fn is_full(&self) -> bool {
-        self.state().level() >= self.limit
+        self.state().level() >= self.room.share(self.limit)
     }
 
     /// Resolves when the channel is closed.

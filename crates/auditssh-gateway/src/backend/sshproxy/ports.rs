@@ -217,7 +217,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_channel_is_taken_whenever_that_is_heard_of() {
-        let ports = Ports::new(1, Room::new(1), TaskTracker::new(), Arc::new(NoClient));
+        let ports = Ports::new(
+            1,
+            Room::new(1, (Arc::default(), 1)),
+            TaskTracker::new(),
+            Arc::new(NoClient),
+        );
         // Before the callback.
         let early = ports.take(1);
         ports.insert(1);
@@ -235,7 +240,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_the_connection_is_the_end_of_its_channels() {
-        let ports = Ports::new(1, Room::new(1), TaskTracker::new(), Arc::new(NoClient));
+        let ports = Ports::new(
+            1,
+            Room::new(1, (Arc::default(), 1)),
+            TaskTracker::new(),
+            Arc::new(NoClient),
+        );
         ports.insert(3);
         let port = ports.get(3).unwrap();
         port.exit(Exit::Status(0));
@@ -254,7 +264,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_on_an_answer_ends_the_connection() {
-        let ports = Ports::new(1, Room::new(1), TaskTracker::new(), Arc::new(NoClient));
+        let ports = Ports::new(
+            1,
+            Room::new(1, (Arc::default(), 1)),
+            TaskTracker::new(),
+            Arc::new(NoClient),
+        );
         let port = ports.take(1);
         ports.end_on_drop().disarm();
         assert!(ports.ended().is_none());

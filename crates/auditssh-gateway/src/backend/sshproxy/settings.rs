@@ -32,6 +32,8 @@ pub struct Settings {
     pub rekey_bytes: usize,
     /// Bytes of output that may wait for a slow client, per channel.
     pub buffer: usize,
+    /// The same for all users together; beyond that a channel has room for 64 KiB.
+    pub total_buffer: usize,
     /// `connections`: to the server, for one user's connection. Beyond that, channels share them.
     pub connections: usize,
 }

@@ -26,6 +26,7 @@ pub(super) fn of_gateway(counters: &gateway::Counters) {
         login_timeouts,
         refused_channels,
         refused_requests,
+        waiting: _,
         queue_waits,
         recording_failures,
         panics,

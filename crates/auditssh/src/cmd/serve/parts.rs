@@ -71,10 +71,7 @@ pub(super) fn backend(
 ) -> anyhow::Result<Arc<dyn auditssh_gateway::backend::Backend>> {
     Ok(match backend {
         Backend::Local(settings) => Arc::new(Local::new(settings)?),
-        Backend::SshProxy(settings) => Arc::new(SshProxy::new(
-            *settings,
-            Arc::clone(&itself.counters().sshproxy),
-        )?),
+        Backend::SshProxy(settings) => Arc::new(SshProxy::new(*settings, itself.counters())?),
         Backend::Docker(settings) => Arc::new(Docker::new(*settings, Arc::clone(itself))?),
         #[cfg(feature = "kubernetes")]
         Backend::Kubernetes(settings) => Arc::new(Kubernetes::new(*settings, Arc::clone(itself))?),

@@ -40,6 +40,9 @@ pub(super) fn check(raw: &raw::Limits, report: &mut Report) -> Limits {
         channel_buffer: report
             .within(&raw.channel_buffer, bounds::CHANNEL_BUFFER)
             .into(),
+        total_buffer: report
+            .within(&raw.total_buffer, bounds::TOTAL_BUFFER)
+            .into(),
         backend_open: report
             .within(&raw.backend_open, bounds::BACKEND_TIME)
             .into(),

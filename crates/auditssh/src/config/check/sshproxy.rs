@@ -58,6 +58,7 @@ pub(super) fn check(raw: &Raw, report: &mut Report) -> Option<(Settings, Option<
         client_version: block.client_version.value.clone(),
         rekey_bytes: raw.ssh.rekey_limit.value.into(),
         buffer: raw.limits.channel_buffer.value.into(),
+        total_buffer: raw.limits.total_buffer.value.into(),
         connections,
     };
     Some((settings, separator))

@@ -64,6 +64,10 @@ pub(crate) struct Limits {
     /// also how much of its output may wait for the client.
     #[schemars(transform = bounds::CHANNEL_BUFFER.told())]
     pub(crate) channel_buffer: At<Size>,
+    /// How much may wait for the programs of all connections together, and with `sshproxy` as much
+    /// again for all clients; beyond that a channel has room for 64 KiB.
+    #[schemars(transform = bounds::TOTAL_BUFFER.told())]
+    pub(crate) total_buffer: At<Size>,
     /// How long a backend may take to log a user in or to open a session.
     #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) backend_open: At<Span>,
@@ -102,6 +106,7 @@ impl Default for Limits {
             name_bytes: size(limits.name_bytes),
             command_bytes: size(limits.command_bytes),
             channel_buffer: size(limits.channel_buffer),
+            total_buffer: size(limits.total_buffer),
             backend_open: span(limits.backend_open),
             backend_request: span(limits.backend_request),
             disconnect_grace: span(limits.disconnect_grace),

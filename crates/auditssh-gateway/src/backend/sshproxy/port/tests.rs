@@ -1,10 +1,15 @@
 use super::*;
+use crate::waiting::CROWDED;
 use tokio::io::AsyncReadExt;
+
+fn room(limit: usize) -> Arc<Room> {
+    Room::new(limit, (Arc::default(), usize::MAX))
+}
 
 fn port(limit: usize) -> Arc<Port> {
     Arc::new(Port::new(
         limit,
-        Room::new(usize::MAX),
+        room(usize::MAX),
         Arc::default(),
         CancellationToken::new(),
     ))
@@ -52,7 +57,7 @@ async fn a_full_queue_holds_the_server_back_until_it_is_read() {
 
 #[tokio::test]
 async fn an_answer_that_is_waited_for_is_not_held_up_by_a_full_queue() {
-    let (room, asked) = (Room::new(100), Arc::new(Asked::default()));
+    let (room, asked) = (room(100), Arc::new(Asked::default()));
     let port = Port::new(4, room, Arc::clone(&asked), CancellationToken::new());
     port.put(Stream::Stdout, b"12345").await;
     assert!(pending(port.put(Stream::Stdout, b"6")).await);
@@ -65,6 +70,23 @@ async fn an_answer_that_is_waited_for_is_not_held_up_by_a_full_queue() {
 }
 
 #[tokio::test]
+async fn users_that_take_nothing_leave_others_little_room_and_none_behind() {
+    let waiting: Arc<Waiting> = Arc::default();
+    let greedy = Room::new(usize::MAX, (Arc::clone(&waiting), 2 * CROWDED));
+    let modest = Room::new(usize::MAX, (Arc::clone(&waiting), 2 * CROWDED));
+    let port = |room| Port::new(1 << 30, room, Arc::default(), CancellationToken::new());
+    let (greedy, modest) = (port(greedy), port(modest));
+    greedy.put(Stream::Stdout, &[0; 2 * CROWDED]).await;
+    assert!(pending(greedy.put(Stream::Stdout, b"1")).await);
+    modest.put(Stream::Stdout, &[0; CROWDED]).await;
+    assert!(modest.is_full() && pending(modest.put(Stream::Stdout, b"1")).await);
+    greedy.abandon();
+    modest.put(Stream::Stdout, b"1").await;
+    drop(modest);
+    assert_eq!(waiting.bytes(), 0);
+}
+
+#[tokio::test]
 async fn nothing_waits_for_a_session_or_a_connection_that_is_gone() {
     let abandoned = port(1);
     abandoned.put(Stream::Stdout, b"12").await;
@@ -73,7 +95,7 @@ async fn nothing_waits_for_a_session_or_a_connection_that_is_gone() {
     abandoned.put(Stream::Stdout, b"3").await;
 
     let over = CancellationToken::new();
-    let cut = Port::new(1, Room::new(usize::MAX), Arc::default(), over.clone());
+    let cut = Port::new(1, room(usize::MAX), Arc::default(), over.clone());
     cut.put(Stream::Stdout, b"12").await;
     over.cancel();
     cut.put(Stream::Stdout, b"3").await;
