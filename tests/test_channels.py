@@ -7,10 +7,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import paramiko
 import pytest
 
-from harness.log import CHANNEL_FAILED, CHANNEL_OK, CLOSE, DISCONNECT, EXEC, EXIT, STDIN, STDOUT
+from harness import raw
+from harness.log import CHANNEL_FAILED, CHANNEL_OK, CLOSE, DISCONNECT, EXEC, EXIT, EXIT_SIGNAL, STDIN, STDOUT
 from harness.master import shared
+from harness.raw import Raw
 from harness.wait import until
 
 MIB = 1024 * 1024
@@ -166,6 +169,40 @@ def test_a_killed_client(server):
     log = server.log()
     assert log.io(STDOUT) == b"here\n"
     assert log.of(CLOSE) and log.messages[-1].type == DISCONNECT
+
+
+def closed_at_once(server, command: str, sent: bytes) -> Raw:
+    """Runs a command, and closes its channel as soon as everything is sent."""
+    client = Raw(server)
+    client.log_in("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+    channel = client.open()
+    client.request(channel, "exec", command)
+    client.send(raw.DATA, channel, sent)
+    client.send(raw.EOF, channel)
+    client.send(raw.CLOSE, channel)
+    return client
+
+
+def test_a_client_that_closes_its_channel_and_leaves(server, tmp_path):
+    """What it sent before has its effect, as under OpenSSH's server."""
+    file, sent = tmp_path / "file", os.urandom(30_000)
+    closed_at_once(server, f"cat > {file}; echo ended >> {file}", sent).close()
+    log = server.log()
+    assert file.read_bytes() == sent + b"ended\n"
+    assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 0
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_a_program_does_not_outlive_its_channel_by_much(make_server, leave):
+    server = make_server(limits={"disconnectGrace": "3s"}).start()
+    with closed_at_once(server, "exec sleep 86404", b"") as client:
+        begun = time.monotonic()
+        if leave:
+            client.close()
+        until(lambda: alive("86404"), what="it runs")
+        until(lambda: not alive("86404"), what="the program is ended")
+        assert 1 < time.monotonic() - begun < 5
+    assert server.log().only(EXIT_SIGNAL)["signal"] == "HUP"
 
 
 def test_a_slow_reader_holds_its_program_back(server):

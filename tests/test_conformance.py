@@ -447,3 +447,23 @@ def test_a_server_that_ends(server):
     process.wait(30)
     until(lambda: not alive(pid), 30, "the program is ended")
     assert server.log().messages[-1].type == DISCONNECT
+
+
+def test_what_came_before_a_channel_was_closed_has_its_effect(place):
+    """A client may close its channel once it has said all."""
+    sent, file = os.urandom(300_000), place.folder / "late"
+
+    async def work():
+        async with connect(place.server) as connection:
+            process = await connection.create_process(f"cat > {file}; echo ended >> {file}", encoding=None)
+            process.stdin.write(sent)
+            process.stdin.write_eof()
+            await process.stdin.drain()
+            process.channel.close()
+            await process.channel.wait_closed()
+            until(lambda: file.exists() and file.read_bytes().endswith(b"ended\n"), what="all of it")
+
+    asyncio.run(work())
+    assert file.read_bytes() == sent + b"ended\n"
+    log = place.server.log()
+    assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 0

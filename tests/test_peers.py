@@ -1,7 +1,9 @@
-"""The same basics with other clients: paramiko, asyncssh, PuTTY, Dropbear, libssh2."""
+"""The same basics with other clients: paramiko, asyncssh, PuTTY, Dropbear, libssh2, libssh, ssh2 of Node.js."""
 
 import asyncio
+import base64
 import hashlib
+import json
 import os
 import subprocess
 
@@ -9,9 +11,15 @@ import asyncssh
 import paramiko
 import pexpect
 import pytest
+import ssh.exceptions
+import ssh.key
+import ssh.options
+import ssh.session
 
-from harness.log import EXEC, EXIT, HANDSHAKE_FAILED, HANDSHAKE_OK, IO, PASSWORD_FAILED, PASSWORD_OK, PTY, SIGNAL
-from harness.log import STDERR, STDIN, STDOUT, SUBSYSTEM, WINDOW
+from harness import keys
+from harness.log import ANSWER, CHALLENGE, EXEC, EXIT, HANDSHAKE_FAILED, HANDSHAKE_OK, IO, PASSWORD_FAILED, PASSWORD_OK, PTY, PUBKEY_FAILED
+from harness.log import SETENV, SIGNAL, STDERR, STDIN, STDOUT, SUBSYSTEM, WINDOW
+from harness.program import ROOT
 from harness.server import PASSWORD, environment
 
 SCRIPT = "cat; echo error >&2; exit 5"
@@ -299,6 +307,129 @@ def test_curl_files(server, tmp_path):
     up, down = server.logs(2)
     assert up.user == down.user == "alice"
     assert SENT[:1000] in up.io(STDIN) and SENT[:1000] in down.io(STDOUT)
+
+
+# libssh
+
+
+def libssh(server, log_in) -> tuple[bytes, bytes, int]:
+    """Runs SCRIPT with SENT. The connection ends with the session object."""
+    session = ssh.session.Session()
+    session.options_set(ssh.options.HOST, "127.0.0.1")
+    session.options_set(ssh.options.USER, "alice")
+    session.options_set_port(server.port)
+    session.connect()
+    assert session.get_server_publickey().export_pubkey_base64().decode() == server.host_key.public.split()[1]
+    log_in(session)
+    channel = session.channel_new()
+    channel.open_session()
+    channel.request_exec(SCRIPT)
+    rest = SENT
+    while rest:
+        rest = rest[channel.write(rest[:30_000])[1] :]
+    channel.send_eof()
+    shown, errors = (b"".join(iter(lambda: channel.read(is_stderr=stderr)[1], b"")) for stderr in (False, True))
+    return shown, errors, channel.get_exit_status()
+
+
+@pytest.mark.parametrize("kind", [("ed25519",), ("rsa", "-b", "3072"), ("ecdsa", "-b", "384")])
+def test_libssh_keys(make_server, tmp_path, kind):
+    key = keys.generate(tmp_path, "key", *kind)
+    server = make_server(users={"alice": {"authorizedKeys": [key.public]}}).start()
+    private = ssh.key.import_privkey_file(str(key.file))
+    assert libssh(server, lambda session: session.userauth_publickey(private)) == (SENT, b"error\n", 5)
+    log = server.log()
+    agrees(log, "libssh_")
+    assert log.only(HANDSHAKE_OK)["keyFingerprint"] == key.fingerprint
+
+
+def test_libssh_logins(server):
+    def log_in(session):
+        with pytest.raises(ssh.exceptions.AuthenticationDenied):
+            session.userauth_none()
+        with pytest.raises(ssh.exceptions.AuthenticationDenied):
+            session.userauth_password("alice", "wrong")
+        session.userauth_kbdint("alice", "")
+        assert session.userauth_kbdint_getnprompts() == 1
+        session.userauth_kbdint_setanswer(0, PASSWORD.encode())
+        session.userauth_kbdint("alice", "")
+
+    assert libssh(server, log_in) == (SENT, b"error\n", 5)
+    log = server.log()
+    agrees(log, "libssh_")
+    assert len(log.of(PASSWORD_FAILED)) == len(log.of(CHALLENGE)) == len(log.of(ANSWER)) == 1
+
+
+# ssh2, of Node.js
+
+
+@pytest.fixture
+def ssh2(server, tmp_path):
+    """Has that client do something, and returns what it got."""
+    input = tmp_path / "input"
+    input.write_bytes(SENT)
+
+    def run(action: str, *, logins=(), **told) -> dict | list:
+        logins = logins or [{"type": "publickey", "key": str(server.key.file)}]
+        host_key = server.host_key.public.split()[1]
+        told |= {"port": server.port, "hostKey": host_key, "logins": logins, "action": action, "input": str(input)}
+        command = ["node", ROOT / "target" / "ssh2" / "client.mjs", json.dumps(told)]
+        done = subprocess.run(command, capture_output=True, timeout=60)
+        assert done.returncode == 0, done
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_ssh2_commands(server, ssh2, tmp_path):
+    """Several at once, after every way to log in."""
+    other = keys.generate(tmp_path, "other")
+    logins = [
+        {"type": "none"},
+        {"type": "publickey", "key": str(other.file)},
+        {"type": "password", "password": "wrong"},
+        {"type": "keyboard-interactive", "answer": PASSWORD},
+    ]
+    commands = [f"cat; echo {n} >&2; exit {n}" for n in range(8)]
+    done = ssh2("command", logins=logins, commands=commands)
+    assert [one["status"] for one in done] == list(range(8))
+    assert {one["stdout"] for one in done} == {base64.b64encode(SENT).decode()}
+    log = server.log()
+    assert log.user == "alice" and "ssh2js" in log.only(HANDSHAKE_OK)["clientVersion"]
+    assert log.only(PUBKEY_FAILED)["key"] == other.public
+    assert len(log.of(PASSWORD_FAILED)) == len(log.of(CHALLENGE)) == len(log.of(ANSWER)) == 1
+    assert sorted(m["program"] for m in log.of(EXEC)) == commands
+    for m in log.of(EXEC):
+        number = commands.index(m["program"])
+        streams = [log.io(stream, m.channel) for stream in (STDIN, STDOUT, STDERR)]
+        assert streams == [SENT, SENT, f"{number}\n".encode()]
+        assert [exit["exitStatus"] for exit in log.of(EXIT, m.channel)] == [number]
+
+
+def test_ssh2_terminal(server, ssh2):
+    typed = "stty size; echo $LC_WORD; exit 6\r"
+    done = ssh2("terminal", typed=typed)
+    assert done["status"] == 6
+    log = server.log()
+    shown = log.io(STDOUT)
+    assert shown == base64.b64decode(done["stdout"]) and b"34 91\r\nsome words\r\n" in shown
+    assert log.io(STDIN) == typed.encode()
+    assert (log.only(PTY)["term"], log.only(PTY)["rows"], log.only(WINDOW)["columns"]) == ("vt220", 33, 91)
+    assert (log.only(SETENV)["name"], log.only(SETENV)["value"]) == ("LC_WORD", "some words")
+
+
+def test_ssh2_signal(server, ssh2):
+    done = ssh2("signal", command="trap 'echo caught; exit 4' TERM; echo set; while :; do sleep 0.1; done")
+    assert (base64.b64decode(done["stdout"]), done["status"]) == (b"set\ncaught\n", 4)
+    assert server.log().only(SIGNAL)["signal"] == "TERM"
+
+
+def test_ssh2_files(server, ssh2, tmp_path):
+    there, back = tmp_path / "there", tmp_path / "back"
+    ssh2("files", there=str(there), back=str(back))
+    assert back.read_bytes() == (tmp_path / "there.old").read_bytes() == SENT
+    log = server.log()
+    assert log.only(SUBSYSTEM)["subsystem"] == "sftp" and log.only(EXIT)["exitStatus"] == 0
 
 
 # Algorithms, as far as OpenSSH's client knows them

@@ -25,9 +25,9 @@ pub(crate) struct Channel {
     pub(super) key: u32,
     pub(super) outlet: Outlet,
     pub(super) inbox: Arc<Inbox>,
-    /// The client has closed it, or the connection is over.
+    /// Nobody is there any more: what was started on it ends.
     pub(super) gone: CancellationToken,
-    /// The client has closed it, if it is forwarded: what it sent before is still on its way.
+    /// The client has closed it: what it sent before is still on its way.
     pub(super) hung_up: CancellationToken,
     /// A connection is forwarded on it.
     forwarded: bool,
@@ -197,13 +197,27 @@ impl Channel {
         } else {
             Ok(())
         };
-        if self.forwarded {
+        if self.forwarded || self.runs_without_terminal().await {
             let last = self.eof(link).await;
             self.hung_up.cancel();
             return recorded.and(last);
         }
         self.abandon().await;
         recorded
+    }
+
+    /// Whether a program runs here whose input ends of itself; a terminal hangs up.
+    async fn runs_without_terminal(&self) -> bool {
+        let state = self.state.lock().await;
+        state.started && !state.terminal
+    }
+
+    /// Nobody hears any more what the program says.
+    pub(super) async fn unheard(&self) {
+        tokio::select! {
+            () = self.gone.cancelled() => {}
+            () = self.hung_up.cancelled() => {}
+        }
     }
 
     /// Ends what was started on the channel.

@@ -50,7 +50,7 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, process: Process, re
         let output = async {
             let carried = tokio::select! {
                 result = carry(&channel, &link, process.stdout, process.stderr) => Some(result),
-                () = channel.gone.cancelled() => None,
+                () = channel.unheard() => None,
             };
             match carried {
                 Some(Ok(())) => orderly(&channel, &link, exit, request_id).await,
@@ -182,7 +182,7 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
     let ended = loop {
         tokio::select! {
             ended = exit.clone() => break ended,
-            () = channel.gone.cancelled() => return abrupt(channel, link, exit, request_id).await,
+            () = channel.unheard() => return abrupt(channel, link, exit, request_id).await,
             () = tokio::time::sleep(END_OF_OUTPUT), if !told => {
                 told = true;
                 let _ = channel.outlet.eof().await;
@@ -205,7 +205,7 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
     };
     let said: Result<(), Ended> = tokio::select! {
         said = last_words => said,
-        () = channel.gone.cancelled() => Err(Ended::Over),
+        () = channel.unheard() => Err(Ended::Over),
     };
     if let Err(error) = said {
         tracing::debug!(%error, channel = channel.number, "the end could not be told");
@@ -215,10 +215,14 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
 }
 
 /// The client is gone: end the program, and record how it ended if that takes no longer than
-/// the disconnect may wait.
+/// the disconnect may wait. If the client has closed the channel, what it sent before may first
+/// have its effect, for half of that.
 async fn abrupt(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
-    channel.abandon().await;
     let grace = link.settings.limits.disconnect_grace;
+    if channel.hung_up.is_cancelled() {
+        let _ = tokio::time::timeout(grace / 2, exit.clone()).await;
+    }
+    channel.abandon().await;
     if let Ok(ended) = tokio::time::timeout(grace, exit).await {
         let recorded = link
             .recorder

@@ -26,21 +26,33 @@ pub(super) fn start(over: &CancellationToken, span: &Span) -> Relay {
     let (sender, receiver) = mpsc::channel(PACKETS);
     let over = over.clone();
     let relaying = async move {
-        tokio::select! {
-            result = run(receiver) => if let Err(error) = result {
-                // Nothing more is forwarded; the recorder's own failure ends the connection.
-                tracing::debug!(%error, "bytes from the client were not recorded");
-                over.cancelled().await;
-            },
-            () = over.cancelled() => {}
+        if let Err(error) = run(receiver, &over).await {
+            // Nothing more is forwarded; the recorder's own failure ends the connection.
+            tracing::debug!(%error, "bytes from the client were not recorded");
+            over.cancelled().await;
         }
     };
     tokio::spawn(relaying.instrument(span.clone()));
     sender
 }
 
-async fn run(mut receiver: mpsc::Receiver<Item>) -> Result<(), RecordError> {
-    while let Some(Item { inbox, recorded }) = receiver.recv().await {
+/// What came before the end of the connection still reaches its queue.
+async fn run(
+    mut receiver: mpsc::Receiver<Item>,
+    over: &CancellationToken,
+) -> Result<(), RecordError> {
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = over.cancelled(), if !receiver.is_closed() => {
+                receiver.close();
+                continue;
+            }
+            next = receiver.recv() => next,
+        };
+        let Some(Item { inbox, recorded }) = next else {
+            return Ok(());
+        };
         match recorded {
             Some((packet, commit)) => {
                 commit.await?;
@@ -49,5 +61,4 @@ async fn run(mut receiver: mpsc::Receiver<Item>) -> Result<(), RecordError> {
             None => inbox.end(),
         }
     }
-    Ok(())
 }

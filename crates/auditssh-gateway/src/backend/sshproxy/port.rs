@@ -132,6 +132,8 @@ struct State {
 struct Lane {
     bytes: BytesMut,
     reader: Option<Waker>,
+    /// Nobody reads it any more.
+    deaf: bool,
 }
 
 impl State {
@@ -200,7 +202,8 @@ impl Port {
                 let mut state = self.state();
                 // A forwarded connection has one output only.
                 let forwarded = self.forwarded.load(Ordering::Acquire);
-                if state.ended || state.abandoned || forwarded && stream == Stream::Stderr {
+                let deaf = state.lane(stream).deaf;
+                if state.ended || state.abandoned || deaf || forwarded && stream == Stream::Stderr {
                     return;
                 }
                 let limit = self.room.share(self.limit);
@@ -331,6 +334,16 @@ impl Port {
         self.state().outcome.take()
     }
 
+    fn drop_output(&self, stream: Stream) {
+        let mut state = self.state();
+        let lane = state.lane(stream);
+        self.room.less(lane.bytes.len());
+        lane.bytes = BytesMut::new();
+        lane.deaf = true;
+        drop(state);
+        self.drained.notify_waiters();
+    }
+
     fn poll_read(
         &self,
         stream: Stream,
@@ -389,6 +402,13 @@ impl Output {
     pub(super) fn new(port: &Arc<Port>, stream: Stream) -> Self {
         let port = Arc::clone(port);
         Self { port, stream }
+    }
+}
+
+/// What still comes is dropped, so that it holds nothing else of the connection up.
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.port.drop_output(self.stream);
     }
 }
 

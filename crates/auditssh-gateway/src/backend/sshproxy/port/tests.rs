@@ -101,6 +101,17 @@ async fn nothing_waits_for_a_session_or_a_connection_that_is_gone() {
     cut.put(Stream::Stdout, b"3").await;
 }
 
+#[tokio::test]
+async fn an_output_that_nobody_reads_any_more_holds_nothing_up() {
+    let port = port(1);
+    let stdout = Output::new(&port, Stream::Stdout);
+    port.put(Stream::Stdout, b"12").await;
+    assert!(pending(port.put(Stream::Stdout, b"3")).await);
+    drop(stdout);
+    port.put(Stream::Stdout, b"3").await;
+    assert!(!port.is_full());
+}
+
 fn sent() -> std::future::Ready<Result<(), ()>> {
     std::future::ready(Ok(()))
 }
