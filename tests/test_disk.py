@@ -120,6 +120,22 @@ def test_a_full_disk_ends_who_needs_it_and_service_resumes(small):
         assert len(recorded.io(STDOUT)) < 100 or recorded.io(STDOUT) == output(record)
 
 
+def test_a_limit_on_the_size_of_files_ends_a_session_and_not_the_server(make_server):
+    limit = ("prlimit", f"--fsize={2 << 20}")
+    server = make_server().start(wrapper=limit)
+    ended = server.run("head -c 9000000 /dev/urandom")
+    assert ended.returncode == 255 and b"can't be recorded" in ended.stderr
+    assert server.run("true").returncode == 0
+    server.kill()
+
+    # What is left of that log is too large to be completed, which is no reason not to start.
+    server.start(wrapper=limit)
+    assert server.run("true").returncode == 0
+    assert server.stop() == 0
+    server.start()
+    until(lambda: not server.open_logs(), what="every log is closed")
+
+
 def test_on_a_full_disk_sessions_may_go_on(small):
     server = small(audit={"onFailure": "continue"}).start()
     client = session(server, "exec cat")

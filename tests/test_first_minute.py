@@ -22,11 +22,11 @@ def folder(request, tmp_path):
 
 @pytest.fixture
 def started(folder):
-    """The server on its embedded default, but for the port; with what it printed."""
+    """The server on its embedded default, but for the port; with what it printed. Its umask takes nothing away."""
     output = folder / "output"
     command = [program.path(), "serve", "--listen", f"127.0.0.1:{free_port()}"]
     with open(output, "wb") as file:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file, umask=0)
     try:
         until(lambda: process.poll() is not None or "decode" in output.read_text(), what="the words of welcome")
         assert process.poll() is None, output.read_text()
@@ -64,6 +64,7 @@ def test_the_first_minute(started, folder):
     assert [f.stat().st_mode & 0o777 for f in data.rglob("*host*key") if f.is_file()] == [0o600]
     assert (data / "audit").stat().st_mode & 0o777 == 0o700
     for file in (f for f in data.rglob("*") if f.is_file()):
+        assert file.stat().st_mode & 0o022 == 0, file
         assert password.encode() not in file.read_bytes(), file
 
     table = program.run("list", data / "audit").stdout.decode()

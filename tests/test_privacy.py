@@ -3,9 +3,12 @@
 import base64
 import gzip
 import secrets
+import signal
 import subprocess
 import zlib
 from pathlib import Path
+
+import pytest
 
 from harness.log import IO, STDERR, STDIN, STDOUT
 from harness.server import PASSWORD
@@ -89,6 +92,15 @@ def test_passwords_are_nowhere(make_server):
     server.logs(4)
     assert server.stop() == 0
     assert_nowhere(server, wrong, answer, PASSWORD.encode())
+
+
+def test_a_crash_leaves_no_core_file(make_server):
+    if Path("/proc/sys/kernel/core_pattern").read_text().strip() != "core":
+        pytest.skip("core files are not left where programs run")
+    server = make_server().start(wrapper=("prlimit", "--core=unlimited"))
+    server.process.send_signal(signal.SIGABRT)
+    assert server.process.wait(30) == -signal.SIGABRT
+    assert list(server.directory.glob("core*")) == []
 
 
 def test_each_stream_obeys_its_own_setting(make_server):

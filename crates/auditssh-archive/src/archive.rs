@@ -303,7 +303,8 @@ fn begin_one(shared: &Arc<Shared>, id: &str) -> Result<Arc<Log>, CreateError> {
 pub(crate) fn refuse(shared: &Shared, error: &io::Error) {
     let refusal = Refusal::Storage(error.to_string().into());
     if shared.counters.refusal().is_none() {
-        tracing::error!(%error, "no log can be begun: connections are refused");
+        let directory = shared.settings.directory.display();
+        tracing::error!(%directory, %error, "no log can be begun: connections are refused");
     }
     shared.counters.set_refusal(Some(refusal));
 }

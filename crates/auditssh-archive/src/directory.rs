@@ -75,7 +75,8 @@ pub(crate) fn take(settings: &Settings) -> Result<(LocalDisk, Lock), DirectoryEr
     }
     let directory = examined(settings)?;
     let lock = lock(path)?;
-    Ok((LocalDisk::new(directory, settings.group), lock))
+    let disk = LocalDisk::new(directory, settings.group).at(path.clone());
+    Ok((disk, lock))
 }
 
 /// Whether the directory of `settings` would be taken, as far as that can be told without touching

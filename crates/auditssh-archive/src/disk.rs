@@ -35,6 +35,12 @@ pub trait Disk: Send + Sync + Debug {
     /// Space of the file system.
     fn space(&self) -> io::Result<Space>;
 
+    /// Whether the path by which the directory was opened still leads to it; yes if that cannot be
+    /// told.
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
     /// Whether a file could be made and written here, as far as that can be told without one that
     /// has a name.
     fn probe(&self) -> io::Result<()> {

@@ -13,6 +13,7 @@ use crate::spool;
 use crate::status::Counters;
 use crate::sync::lock;
 use crate::syncer::{self, Dirty, Then};
+use crate::ticker;
 use auditssh_log::seal::Deflate;
 use auditssh_log::tail::{self, Frame, HEADER};
 pub(crate) use files::{Files, Written, begin};
@@ -213,6 +214,8 @@ pub(crate) fn safe(log: &Arc<Log>, chunks: u32, lengths: &[(String, u64)]) {
 /// The log is complete: its tails are not needed any more. `names` are its files.
 pub(crate) fn finished(log: &Arc<Log>, names: &[String]) {
     let shared = &log.shared;
+    // What was done to its files since the last look is not to be missed.
+    ticker::watch::files(shared, log);
     let mut cleared = true;
     for chunk in 0..2 {
         let name = crate::directory::tail_name(&log.id, chunk);

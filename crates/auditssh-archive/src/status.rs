@@ -31,7 +31,8 @@ pub struct Counters {
     pub failures: AtomicU64,
     /// Messages that are missing from logs (`audit.onFailure: continue`).
     pub missing: AtomicU64,
-    /// Logs or tails that someone deleted or cut while they were written.
+    /// Logs or tails, or their directory, that someone deleted, replaced or cut while they were
+    /// written.
     pub tampered: AtomicU64,
     /// Warnings that free space fell below 25, 10 and 5 %.
     pub space_warnings: [AtomicU64; 3],

@@ -1,7 +1,7 @@
 //! What is to be done once a while: syncs, ages, second tries, free space, files that vanish.
 
 mod trial;
-mod watch;
+pub(crate) mod watch;
 
 use crate::disk::Space;
 use crate::log::Log;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Free space in percent at which a warning is given, each once until there is more again.
 const LADDER: [u64; 3] = [25, 10, 5];
-/// Ticks between looks at the files of live logs, and between second tries of recovery.
+/// Ticks between looks at the directory and the files of live logs, and between second tries of recovery.
 const FILES: u64 = 20;
 const LEFT: u64 = 5;
 
@@ -37,7 +37,7 @@ pub(crate) fn sync(shared: &Arc<Shared>, interval: Duration) {
 
 /// Everything else, every tick.
 pub(crate) fn run(shared: &Arc<Shared>) {
-    let (mut ticks, mut warned) = (0_u64, 0);
+    let (mut ticks, mut warned, mut in_place) = (0_u64, 0, true);
     while !shared.ticks.pause(shared.settings.tick) {
         ticks = ticks.wrapping_add(1);
         lock(&shared.looked).0 = Instant::now();
@@ -52,6 +52,9 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             if ticks.is_multiple_of(FILES) {
                 watch::files(shared, &log);
             }
+        }
+        if ticks.is_multiple_of(FILES) {
+            watch::directory(shared, &mut in_place);
         }
         if ticks.is_multiple_of(LEFT) {
             recover(shared);

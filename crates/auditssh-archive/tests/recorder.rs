@@ -348,6 +348,48 @@ async fn a_deleted_log_is_noticed() {
     panic!("a deleted log is not noticed");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_deleted_just_before_its_end_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        tick: Duration::from_hours(1),
+        ..settings(home.path(), Format::Audit, Sync::Always)
+    };
+    let archive = Archive::open(settings.clone()).unwrap();
+    let tampered = || archive.counters().unwrap().tampered.load(Ordering::Relaxed);
+    for deleted in 0..2 {
+        let recorder = archive.create().await.unwrap();
+        record(&recorder, 5, 100).await;
+        if deleted > 0 {
+            std::fs::remove_file(settings.directory.join(recorder.connection_id())).unwrap();
+        }
+        recorder.finish().await.unwrap();
+        assert_eq!(tampered(), deleted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_was_replaced_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        tick: Duration::from_millis(5),
+        ..settings(home.path(), Format::Audit, Sync::None)
+    };
+    let archive = Archive::open(settings.clone()).unwrap();
+    let tampered = || archive.counters().unwrap().tampered.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(tampered(), 0, "no false alarm");
+    std::fs::rename(&settings.directory, home.path().join("away")).unwrap();
+    std::fs::create_dir(&settings.directory).unwrap();
+    for _ in 0..1000 {
+        if tampered() > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("a directory in another's place is not noticed");
+}
+
 /// What someone who cuts or alters a finished, signed log may put beside it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finished_log_is_not_completed_again_by_whatever_lies_beside_it() {

@@ -142,8 +142,14 @@ fn report(error: &anyhow::Error, failure: u8) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::from(BROKEN_PIPE);
     }
+    let what = match error.downcast_ref::<io::Error>() {
+        // Whatever fails elsewhere says where.
+        Some(_) if error.chain().count() == 1 => "the output cannot be written: ",
+        _ => "",
+    };
     // Nothing is left to tell it to when standard error is gone.
-    let _ = write_visibly(&format!("auditssh: {}\n", told(error)), &mut io::stderr());
+    let text = format!("auditssh: {what}{}\n", told(error));
+    let _ = write_visibly(&text, &mut io::stderr());
     ExitCode::from(failure)
 }
 

@@ -189,6 +189,26 @@ fn output_that_nobody_reads_is_no_failure_to_talk_about() {
 }
 
 #[test]
+fn output_that_finds_no_room_is_told_apart_from_what_is_read() {
+    let log = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../testdata/containerssh/v1-0.4.0.audit"
+    );
+    for arguments in [&["decode", log][..], &["config", "schema"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = program()
+            .args(arguments)
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = stderr(&output);
+        let expected = "auditssh: the output cannot be written: No space left on device";
+        assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_password_is_hashed_and_not_repeated() {
     let output = fed(&["hash-password"], b"correct horse\n");
     assert_eq!(status(&output), 0, "{}", stderr(&output));

@@ -84,6 +84,19 @@ fn the_decoder_reports_errors_as_lines_and_ends_with_0() {
         "{\"error\":\"file format version is higher than supported: 3\"}\n"
     );
     assert!(run(&[b'x'; 50]).starts_with("{\"error\":\"invalid file format header: [120 120 "));
+    // As the original says it of these.
+    let error = |error: &str| format!("{{\"error\":\"{error}\"}}\n");
+    for (length, expected) in [
+        (0, "EOF"),
+        (39, "unexpected EOF"),
+        (40, "failed to open gzip stream (EOF)"),
+        (49, "failed to open gzip stream (unexpected EOF)"),
+        (50, "failed to decode messages (unexpected EOF)"),
+    ] {
+        assert_eq!(run(&log[..length]), error(expected), "{length} bytes");
+    }
+    other[32] = 0;
+    assert_eq!(run(&other), "");
 }
 
 #[test]
@@ -217,6 +230,18 @@ fn decode_ends_with_2_if_the_log_is_cut_or_damaged_and_with_1_if_it_cannot_be_op
         text(&damaged.stdout).starts_with("{\"error\":\"damaged at offset 4"),
         "{}",
         text(&damaged.stdout)
+    );
+    let shown = Command::new(DECODE)
+        .args(["decode", "--text"])
+        .arg(&path)
+        .output()
+        .expect("started");
+    let said = text(&shown.stderr);
+    let file = path.to_str().expect("UTF-8");
+    assert!(
+        said.starts_with(&format!("auditssh: {file}: damaged at offset 4"))
+            && said.contains("auditssh salvage"),
+        "{said}"
     );
     assert_eq!(decode(&[], "none").status.code(), Some(1));
     assert_eq!(

@@ -3,12 +3,14 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FallocateFlags, FileType, Gid, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A directory of this machine, held open: what happens to its path afterwards does not matter.
 #[derive(Debug)]
 pub struct LocalDisk {
     directory: OwnedFd,
+    path: Option<PathBuf>,
     mode: Mode,
     group: Option<Gid>,
 }
@@ -22,9 +24,17 @@ impl LocalDisk {
         let mode = if group.is_some() { 0o640 } else { 0o600 };
         Self {
             directory,
+            path: None,
             mode: Mode::from_raw_mode(mode),
             group: group.map(Gid::from_raw),
         }
+    }
+
+    /// Says by which path the directory was opened.
+    #[must_use]
+    pub fn at(self, path: PathBuf) -> Self {
+        let path = Some(path);
+        Self { path, ..self }
     }
 
     fn reach(&self, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
@@ -97,6 +107,15 @@ impl Disk for LocalDisk {
             total: status.f_blocks.saturating_mul(status.f_frsize),
             free: status.f_bavail.saturating_mul(status.f_frsize),
         })
+    }
+
+    fn is_in_place(&self) -> bool {
+        let Some(path) = &self.path else { return true };
+        match (fs::fstat(&self.directory), fs::lstat(path)) {
+            (Ok(held), Ok(named)) => (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino),
+            (_, Err(Errno::NOENT | Errno::NOTDIR)) => false,
+            _ => true,
+        }
     }
 
     fn probe(&self) -> io::Result<()> {

@@ -10,10 +10,30 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Looks whether the directory is still where it was, and tells when that changes. Logs go on in the
+/// one that was opened: what stands in its place is nothing that was examined and locked.
+pub(super) fn directory(shared: &Shared, in_place: &mut bool) {
+    let before = std::mem::replace(in_place, shared.disk.is_in_place());
+    let directory = shared.settings.directory.display();
+    match (before, *in_place) {
+        (true, false) => {
+            Counters::add(&shared.counters.tampered, 1);
+            tracing::error!(
+                %directory,
+                "the directory of the logs was moved, replaced or deleted; put it back, or restart \
+                 the server: till then logs go to where it is now, and if it is deleted, nobody is \
+                 let in"
+            );
+        }
+        (false, true) => tracing::info!(%directory, "the directory of the logs is back"),
+        _ => {}
+    }
+}
+
 /// Looks at the files of a log, and tells of each once what happened to it. The session goes on:
 /// whoever can do that to the files could as well end the server, and what is written to a file
 /// without a name is still there for `/proc/<pid>/fd`.
-pub(super) fn files(shared: &Shared, log: &Arc<Log>) {
+pub(crate) fn files(shared: &Shared, log: &Arc<Log>) {
     let mut wrong = Vec::new();
     if let Ok(seals) = log.seals.try_lock() {
         let found = (seals.open().iter())

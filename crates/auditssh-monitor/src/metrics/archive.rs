@@ -80,7 +80,7 @@ const COUNTERS: [(&str, &str, Place); 8] = [
     ),
     (
         "auditssh_logs_tampered",
-        "Files that someone deleted, replaced or cut while they were written",
+        "Files, or their directory, that someone deleted, replaced or cut while they were written",
         |counters| &counters.tampered,
     ),
     (

@@ -18,6 +18,10 @@ const FAILURE: u8 = 1;
 /// Wrong usage in the sense of Go's flag package.
 const WRONG_FLAG: u8 = 2;
 
+/// Where the header of a log ends, and where that of its first gzip member ends at the earliest.
+const HEADER: u64 = 40;
+const GZIP: u64 = 50;
+
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
@@ -130,18 +134,34 @@ fn decode(log: File) -> io::Result<ExitCode> {
     for message in decoder.by_ref() {
         match message {
             Ok(message) => json::write(&message, Style::UPSTREAM, &mut out)?,
+            // The original has nothing to say of this one.
+            Err(DecodeError::Header(HeaderError::Version(0))) => continue,
             Err(error) => json::error(&said(&error), &mut out)?,
         }
         out.write_all(b"\n")?;
     }
-    // Of a sequence that is cut, as of one that is still being written, the original says nothing.
-    let is_cut = decoder.end() == Some(End::Cut);
-    if is_cut && decoder.format() != Some(Format::Binary) {
-        json::error("failed to decode messages (unexpected EOF)", &mut out)?;
+    if let Some(error) = early(&decoder) {
+        json::error(error, &mut out)?;
         out.write_all(b"\n")?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the original says of a log that ends early. Of a sequence that is cut, as of one that is
+/// still being written, that is nothing.
+fn early(decoder: &Decoder<File>) -> Option<&'static str> {
+    if !matches!(decoder.end(), Some(End::Cut | End::Open)) {
+        return None;
+    }
+    match (decoder.format(), decoder.offset()) {
+        (None, 0) => Some("EOF"),
+        (None, _) => Some("unexpected EOF"),
+        (Some(_), HEADER) => Some("failed to open gzip stream (EOF)"),
+        (Some(_), ..GZIP) => Some("failed to open gzip stream (unexpected EOF)"),
+        (Some(Format::Audit), _) => Some("failed to decode messages (unexpected EOF)"),
+        (Some(Format::Binary), _) => None,
+    }
 }
 
 /// An error in the words of the original, as far as it has any.

@@ -14,7 +14,7 @@ use filter::{Filter, Type, When};
 use input::{Input, Source};
 use print::Printer;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -30,6 +30,9 @@ Exit status:
      (standard error says so, but for a complete one)
   1  wrong usage, or the log could not be opened or read
   2  the log is cut or damaged; what precedes that was printed";
+
+/// What helps with a damaged log.
+const SALVAGE: &str = "; `auditssh salvage` writes what can be had from it into a new log";
 
 /// Print a log as JSON lines, or as text for people
 ///
@@ -111,7 +114,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (true, false) => Printer::text(),
         (false, _) => Printer::json(args.rfc3339),
     };
-    print(&mut input, printer, &filter, live).with_context(|| args.file.display().to_string())
+    print(&mut input, printer, &filter, live, &args.file)
 }
 
 fn print(
@@ -119,6 +122,7 @@ fn print(
     mut printer: Printer,
     filter: &Filter,
     live: bool,
+    file: &Path,
 ) -> anyhow::Result<ExitCode> {
     let mut decoder = Decoder::new(&mut *input);
     while let Some(message) = decoder.next() {
@@ -132,15 +136,16 @@ fn print(
             Ok(_) => {}
             Err(error @ DecodeError::Read { .. }) => {
                 printer.flush()?;
-                return Err(error.into());
+                return Err(error).with_context(|| file.display().to_string());
             }
-            Err(error) => printer.error(&error.to_string())?,
+            Err(error @ DecodeError::Header(_)) => printer.error(&error.to_string(), file, "")?,
+            Err(error) => printer.error(&error.to_string(), file, SALVAGE)?,
         }
     }
     let (end, offset) = (decoder.end(), decoder.offset());
     let ending = Ending::of(end, offset, input);
     if let Some(error) = &ending.error {
-        printer.error(error)?;
+        printer.error(error, file, SALVAGE)?;
     }
     printer.finish()?;
     if let Some(note) = ending.note {

@@ -139,6 +139,7 @@ pub(super) fn unknown(what: &str, found: &str, path: &str, expected: &[&str]) ->
         (false, path) => format!(" in `{path}`"),
     };
     let remedy = match nearest(found, expected) {
+        Some(near) if near == found => "; write it without quotes".to_owned(),
         Some(near) => format!("; did you mean `{near}`?"),
         None if expected.is_empty() => String::new(),
         None => {

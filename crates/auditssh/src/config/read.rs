@@ -1,5 +1,6 @@
 //! From a file to raw structs.
 
+use super::at::Place;
 use super::error::{ConfigError, Fault};
 use super::outline::Outline;
 use super::schema;
@@ -19,8 +20,9 @@ where
     T: DeserializeOwned + Default + JsonSchema,
 {
     let of_file = |fault| (path.to_owned(), fault);
-    let text = text(path).map_err(|error| ConfigError(vec![of_file(Fault::new(error))]))?;
-    parse(&text).map_err(|faults| ConfigError(faults.into_iter().map(of_file).collect()))
+    let bytes = bytes(path).map_err(|error| ConfigError(vec![of_file(Fault::new(error))]))?;
+    let text = text(&bytes).map_err(|fault| ConfigError(vec![of_file(fault)]))?;
+    parse(text).map_err(|faults| ConfigError(faults.into_iter().map(of_file).collect()))
 }
 
 /// Reads YAML. What is of the wrong kind, and unknown keys, are all found at once; of values that
@@ -42,14 +44,29 @@ where
     Ok((value.unwrap_or_default(), outline))
 }
 
-fn text(path: &Path) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
+fn bytes(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
     let mut file = File::open(path)?.take(MAX_BYTES + 1);
-    file.read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
+    file.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other("larger than 16 MiB: not a configuration"));
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(bytes).map_err(|_| {
+        let before = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let place = Place {
+            line: before.matches('\n').count() as u64 + 1,
+            column: line.chars().count() as u64 + 1,
+        };
+        Fault {
+            place: Some(place),
+            message: "this is not UTF-8 text; save the file as UTF-8".to_owned(),
+        }
+    })
 }
 
 #[cfg(test)]

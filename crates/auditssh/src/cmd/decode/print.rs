@@ -1,7 +1,9 @@
 use auditssh_log::Message;
 use auditssh_log::codec::json::{self, Style};
-use auditssh_view::Text;
+use auditssh_view::{Text, Visible};
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// How much text may be made of a log, in bytes: so much, and so much more for each byte of the log.
 /// Sessions of people need less than 100 for each.
@@ -49,7 +51,7 @@ impl Printer {
     }
 
     /// Reports what is wrong with the log: in JSON as a line of its own, else on standard error.
-    pub(super) fn error(&mut self, error: &str) -> io::Result<()> {
+    pub(super) fn error(&mut self, error: &str, file: &Path, remedy: &str) -> io::Result<()> {
         match self {
             Self::Json { out, .. } => {
                 json::error(error, out)?;
@@ -57,7 +59,8 @@ impl Printer {
             }
             Self::Text(text) => {
                 text.output().flush()?;
-                writeln!(io::stderr(), "auditssh: {error}")
+                let file = Visible(file.as_os_str().as_bytes());
+                writeln!(io::stderr(), "auditssh: {file}: {error}{remedy}")
             }
         }
     }

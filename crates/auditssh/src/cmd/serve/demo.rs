@@ -14,9 +14,10 @@ use auditssh_log::policy::{Intercept, Stdin};
 use auditssh_view::cast::Version;
 use nix::unistd::Uid;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -181,7 +182,7 @@ impl Greeting {
         let host = reachable(address.ip());
         let port = address.port();
         let known = self.data.join("known_hosts");
-        fs::write(&known, format!("[{host}]:{port} {}\n", key.public()))
+        write_known(&known, &format!("[{host}]:{port} {}\n", key.public()))
             .with_context(|| format!("{} cannot be written", known.display()))?;
         let mut text = Zeroizing::new(String::new());
         let data = self.data.display();
@@ -210,6 +211,13 @@ impl Greeting {
         text.push_str("Ctrl-C ends the server.\n\n");
         Ok(text)
     }
+}
+
+/// Whoever can write it says who the server is, so nobody else may, whatever the umask.
+fn write_known(file: &Path, line: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644);
+    options.open(file)?.write_all(line.as_bytes())
 }
 
 /// An address to connect to: not the one that means all of them.

@@ -19,11 +19,13 @@ use auditssh_gateway::backend::container::Itself;
 use auditssh_gateway::{self as gateway, HostKey, Server};
 use auditssh_monitor::Counts;
 use auditssh_s3::{Inbox, Uploader};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +49,9 @@ pub(super) enum Origin<'a> {
 
 /// Serves until a signal ends it.
 pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode> {
+    // Passwords and keys pass through this memory: no core file, and no debugger of a program that
+    // runs under the same account, shows them.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let host_keys = parts::host_keys(&config.ssh.host_keys)?;
     // Asked before the server raises it.
     let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -65,6 +70,11 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     let security = Arc::new(config.security);
     let chooser = start.chooser(config.per_connection, &security)?;
     let plan = Plan::new(config.web, &config.audit)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the server's threads cannot be started")?;
+    outgrow(&runtime)?;
     let (mut outputs, mut buckets) = (Vec::new(), Vec::new());
     for audit in config.audit {
         let bucket = audit.bucket.clone();
@@ -93,10 +103,6 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
         },
     );
     let users = Arc::new(ArcSwap::from_pointee(config.users));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the server's threads cannot be started")?;
     let code = runtime.block_on(async {
         let signals = Signals::new(matches!(origin, Origin::Embedded(_)))?;
         let programs = backends.common();
@@ -148,6 +154,13 @@ pub(super) fn run(config: Config, origin: Origin<'_>) -> anyhow::Result<ExitCode
     // Blocking work that hangs (a dead network file system) does not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+/// Has a file that grows beyond `ulimit -f` be an error of its log, and not the server's end. The
+/// signal stays caught, and programs that are started have it as it was.
+fn outgrow(runtime: &Runtime) -> io::Result<()> {
+    let _inside = runtime.enter();
+    signal(SignalKind::from_raw(nix::libc::SIGXFSZ)).map(drop)
 }
 
 /// What brings the logs of an output to its bucket, if it has one, with how long uploads under way

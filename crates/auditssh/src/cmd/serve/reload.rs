@@ -4,6 +4,7 @@ use super::choice::Start;
 use super::monitor::Renewals;
 use super::notify::{State, notify};
 use super::parts;
+use crate::cli;
 use crate::config::{Config, Loaded};
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -83,7 +84,9 @@ impl Reload {
                 "reloaded: users, authorities, webhooks, host keys, viewers and settings of new \
                  connections"
             ),
-            Err(error) => tracing::error!("not reloaded, all stays as it was: {error:#}"),
+            Err(error) => {
+                tracing::error!("not reloaded, all stays as it was: {}", cli::told(&error));
+            }
         }
         notify(State::Ready);
     }

@@ -44,6 +44,10 @@ fn unknown_keys_are_refused_with_place_and_suggestion() {
             "3:5: `audit.intercept.stdin`: unknown value `echo`; did you mean `echoed`?",
         ),
         (
+            "audit:\n  intercept:\n    stdin: \"true\"\n",
+            "3:5: `audit.intercept.stdin`: unknown value `true`; write it without quotes",
+        ),
+        (
             "backend: container\n",
             "1:10: `backend`: unknown value `container`; known here: local, sshproxy, docker, kubernetes",
         ),
@@ -109,6 +113,21 @@ fn wrong_values_are_refused_with_place_and_remedy() {
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_refused_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.yaml");
+    for (bytes, place) in [
+        (&b"# one\naudit: {} # caf\xe9"[..], "2:16"),
+        (b"\xff\xfea\0", "1:1"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let error = read::<Raw>(&file).unwrap_err().to_string();
+        let expected = format!("c.yaml:{place}: this is not UTF-8 text; save the file as UTF-8");
+        assert!(error.ends_with(&expected), "{error}");
     }
 }
 
