@@ -70,3 +70,13 @@ def test_the_first_minute(started, folder):
     table = program.run("list", data / "audit").stdout.decode()
     assert "demo" in table and "127.0.0.1" in table
     program.run("verify", data / "audit")
+
+
+def test_a_data_directory_that_everybody_may_write_is_refused(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    command = [program.path(), "serve", "--data-dir", data, "--listen", f"127.0.0.1:{free_port()}"]
+    refused = subprocess.run(command, capture_output=True, timeout=30)
+    assert refused.returncode == 1 and f"run `chmod o-w {data}`" in refused.stderr.decode()
+    assert list(data.iterdir()) == []

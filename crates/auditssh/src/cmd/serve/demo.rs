@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -58,6 +58,7 @@ impl Demo {
             .create(data)
             .with_context(|| format!("{} cannot be made; see --data-dir", data.display()))?;
         let data = fs::canonicalize(data).with_context(|| data.display().to_string())?;
+        refuse_open(&data)?;
         let password = password();
         let hash = auth::hash(password.as_bytes())?;
         let user = User {
@@ -211,6 +212,19 @@ impl Greeting {
         text.push_str("Ctrl-C ends the server.\n\n");
         Ok(text)
     }
+}
+
+/// Whoever may write the directory could put another host key, or other logs, in the place of ours.
+fn refuse_open(data: &Path) -> anyhow::Result<()> {
+    let mode = fs::metadata(data)?.permissions().mode();
+    let (sticky, others_write) = (mode & 0o1000 != 0, mode & 0o002 != 0);
+    anyhow::ensure!(
+        sticky || !others_write,
+        "{0}: everybody may write there, and so replace the host key and the logs; run `chmod o-w {0}`, \
+         or name another directory with --data-dir",
+        data.display()
+    );
+    Ok(())
 }
 
 /// Whoever can write it says who the server is, so nobody else may, whatever the umask.
