@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import paramiko
@@ -137,6 +138,38 @@ def test_a_client_that_vanishes_under_an_endless_stream(server):
     assert log.messages[-1].type == DISCONNECT
     assert server.memory() < 200 * 1024 * 1024
     assert server.run("echo alive").stdout == b"alive\n"
+
+
+@contextmanager
+def endless_streams(server, count: int):
+    """Into programs that read nothing, each on a connection of its own; once they have come to a stop."""
+    with open("/dev/zero", "rb") as zeros:
+        streams = [subprocess.Popen([*server.ssh(), stalled("86403")], stdin=zeros) for _ in range(count)]
+    try:
+        until(lambda: alive("86403"))
+        settled(server)
+        yield
+    finally:
+        for stream in streams:
+            stream.kill()
+            stream.wait()
+
+
+def test_all_connections_together_hold_no_more_than_they_may(make_server):
+    server = make_server(limits={"totalBuffer": "16MiB"}).start()
+    idle = server.memory()
+    with endless_streams(server, 16):
+        assert server.memory() < idle + 64 * MIB
+        # Who reads is still served.
+        assert server.run("wc -c", input=bytes(MIB)).stdout == b"%d\n" % MIB
+
+
+def test_memory_goes_back_to_the_system(make_server):
+    server = make_server().start()
+    idle = server.memory()
+    with endless_streams(server, 16):
+        assert server.memory() > idle + 64 * MIB
+    until(lambda: server.memory() < idle + 32 * MIB, 30, "memory is given back")
 
 
 def recorded_bytes(server) -> int:

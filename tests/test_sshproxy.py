@@ -268,8 +268,10 @@ def test_keys_are_exchanged_anew(make_proxy, make_upstream, who):
         running = [master.start("cat", **pipes) for _ in inputs]
         with ThreadPoolExecutor() as pool:
             sending = [pool.submit(one.communicate, data, 100) for one, data in zip(running, inputs, strict=True)]
-            for sent, data in zip(sending, inputs, strict=True):
-                assert sent.result()[0] == data
+            for one, sent, data in zip(running, sending, inputs, strict=True):
+                back = sent.result()[0]
+                assert (one.returncode, len(back)) == (0, len(data))
+                assert back == data
         master.end()
     log = server.log(60)
     assert sorted(log.io(STDOUT, channel) for channel in log.channels()) == sorted(inputs)

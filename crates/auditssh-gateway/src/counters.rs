@@ -108,6 +108,11 @@ impl Counters {
         self.origins.sum_of_attempts(not_accepted)
     }
 
+    /// Connections that were let in and have ended.
+    pub fn ended(&self) -> u64 {
+        self.origins.sum(|origin| origin.ended.value())
+    }
+
     /// Connections that ended before a login.
     pub fn failed_handshakes(&self) -> u64 {
         self.origins.sum(|origin| origin.failed_handshakes.value())

@@ -8,6 +8,7 @@ mod demo;
 pub(crate) mod engine;
 mod indexer;
 mod ledger;
+mod memory;
 mod monitor;
 mod notify;
 pub(crate) mod parts;

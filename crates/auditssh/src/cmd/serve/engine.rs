@@ -5,6 +5,7 @@ use super::choice;
 use super::counters;
 use super::demo::Greeting;
 use super::indexer::Indexer;
+use super::memory;
 use super::monitor::Monitoring;
 use super::notify::{State, notify};
 use super::parts;
@@ -223,12 +224,15 @@ impl Running {
             self.end().await;
         };
         tokio::pin!(ended);
+        let memory = memory::look_after(&self.gateway);
+        tokio::pin!(memory);
         loop {
             tokio::select! {
                 () = &mut ended => {
                     self.count();
                     return;
                 }
+                () = &mut memory => {}
                 order = signals.next() => match (order, &reload) {
                     (Order::Reload, Some(reload)) => reload.run().await,
                     (Order::Reload, None) => {}

@@ -76,9 +76,9 @@ async fn users_that_take_nothing_leave_others_little_room_and_none_behind() {
     let modest = Room::new(usize::MAX, (Arc::clone(&waiting), 2 * CROWDED));
     let port = |room| Port::new(1 << 30, room, Arc::default(), CancellationToken::new());
     let (greedy, modest) = (port(greedy), port(modest));
-    greedy.put(Stream::Stdout, &[0; 2 * CROWDED]).await;
+    greedy.put(Stream::Stdout, &vec![0; 2 * CROWDED]).await;
     assert!(pending(greedy.put(Stream::Stdout, b"1")).await);
-    modest.put(Stream::Stdout, &[0; CROWDED]).await;
+    modest.put(Stream::Stdout, &vec![0; CROWDED]).await;
     assert!(modest.is_full() && pending(modest.put(Stream::Stdout, b"1")).await);
     greedy.abandon();
     modest.put(Stream::Stdout, b"1").await;
