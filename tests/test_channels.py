@@ -144,15 +144,16 @@ def test_a_client_that_vanishes_under_an_endless_stream(server):
 def endless_streams(server, count: int):
     """Into programs that read nothing, each on a connection of its own; once they have come to a stop."""
     with open("/dev/zero", "rb") as zeros:
-        streams = [subprocess.Popen([*server.ssh(), stalled("86403")], stdin=zeros) for _ in range(count)]
+        streams = [subprocess.Popen([*server.ssh(), stalled("86407")], stdin=zeros) for _ in range(count)]
     try:
-        until(lambda: alive("86403"))
+        until(lambda: alive("86407"))
         settled(server)
         yield
     finally:
         for stream in streams:
             stream.kill()
             stream.wait()
+        until(lambda: not alive("86407"), 15, "the programs are ended")
 
 
 def test_all_connections_together_hold_no_more_than_they_may(make_server):
