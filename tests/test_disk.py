@@ -126,7 +126,7 @@ def test_a_limit_on_the_size_of_files_ends_a_session_and_not_the_server(make_ser
     ended = server.run("head -c 9000000 /dev/urandom")
     assert ended.returncode == 255 and b"can't be recorded" in ended.stderr
     assert server.run("true").returncode == 0
-    server.kill()
+    assert server.stop() == 0
 
     # What is left of that log is too large to be completed, which is no reason not to start.
     server.start(wrapper=limit)

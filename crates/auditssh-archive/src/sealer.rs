@@ -13,7 +13,7 @@ use crate::spool;
 use crate::status::Counters;
 use crate::sync::lock;
 use crate::syncer::{self, Dirty, Then};
-use crate::ticker;
+use crate::ticker::watch;
 use auditssh_log::seal::Deflate;
 use auditssh_log::tail::{self, Frame, HEADER};
 pub(crate) use files::{Files, Written, begin};
@@ -87,7 +87,11 @@ pub(crate) fn run(shared: &Arc<Shared>, thread: usize) {
         let Err(error) = seals.work(&log, &mut deflate) else {
             continue;
         };
-        if error.kind() == io::ErrorKind::InvalidData {
+        // A limit on the size of files goes away as little as damage does.
+        if matches!(
+            error.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge
+        ) {
             syncer::condemn(&log, &RecordError::storage("it cannot be sealed", &error));
             let _ = seals.work(&log, &mut deflate);
             continue;
@@ -135,6 +139,8 @@ impl Seals {
                 Job::Finish(_) => {
                     let written = self.files.finish(&log.shared)?;
                     let names = self.files.names();
+                    // What was done to them since the last look is not to be missed.
+                    watch::log(&log.shared, log, &self.open());
                     settle(log, written, Then::Finished(names));
                 }
                 Job::Retry(_) => {}
@@ -214,8 +220,9 @@ pub(crate) fn safe(log: &Arc<Log>, chunks: u32, lengths: &[(String, u64)]) {
 /// The log is complete: its tails are not needed any more. `names` are its files.
 pub(crate) fn finished(log: &Arc<Log>, names: &[String]) {
     let shared = &log.shared;
-    // What was done to its files since the last look is not to be missed.
-    ticker::watch::files(shared, log);
+    watch::tails(shared, log);
+    // What is removed below was not removed by somebody else.
+    log.changed.store(u8::MAX, Ordering::Release);
     let mut cleared = true;
     for chunk in 0..2 {
         let name = crate::directory::tail_name(&log.id, chunk);

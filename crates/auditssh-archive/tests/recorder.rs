@@ -350,10 +350,16 @@ async fn a_deleted_log_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_deleted_just_before_its_end_is_noticed() {
+    for sync in [Sync::Always, Sync::None] {
+        deleted_just_before_its_end(sync).await;
+    }
+}
+
+async fn deleted_just_before_its_end(sync: Sync) {
     let home = tempfile::tempdir().unwrap();
     let settings = Settings {
         tick: Duration::from_hours(1),
-        ..settings(home.path(), Format::Audit, Sync::Always)
+        ..settings(home.path(), Format::Audit, sync)
     };
     let archive = Archive::open(settings.clone()).unwrap();
     let tampered = || archive.counters().unwrap().tampered.load(Ordering::Relaxed);

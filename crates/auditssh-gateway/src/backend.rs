@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// How long it takes to end by force what runs on the machine itself.
+pub(crate) const TO_KILL: Duration = local::KILL_AFTER.saturating_add(Duration::from_secs(1));
+
 /// Who is logged in, as proven.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -111,7 +114,7 @@ pub trait Backend: Send + Sync {
 
     /// How long the server waits for [`drained`](Self::drained) at its end.
     fn patience(&self) -> Duration {
-        local::KILL_AFTER + Duration::from_secs(1)
+        TO_KILL
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::directory::tail_name;
 use crate::disk::DiskFile;
 use crate::log::Log;
+use crate::sealer::Written;
 use crate::shared::Shared;
 use crate::status::Counters;
 use crate::sync::lock;
@@ -33,20 +34,35 @@ pub(super) fn directory(shared: &Shared, in_place: &mut bool) {
 /// Looks at the files of a log, and tells of each once what happened to it. The session goes on:
 /// whoever can do that to the files could as well end the server, and what is written to a file
 /// without a name is still there for `/proc/<pid>/fd`.
-pub(crate) fn files(shared: &Shared, log: &Arc<Log>) {
-    let mut wrong = Vec::new();
+pub(super) fn files(shared: &Shared, log: &Arc<Log>) {
     if let Ok(seals) = log.seals.try_lock() {
-        let found = (seals.open().iter())
-            .find_map(|open| change(shared, &*open.file, &open.name, open.length));
-        wrong.extend(found.map(|text| (0, text)));
+        self::log(shared, log, &seals.open());
     }
-    if let Ok(spool) = log.spool.try_lock() {
-        for (number, tail) in (0..).zip(spool.tails().files()) {
-            let name = tail_name(&log.id, number);
-            let found = change(shared, &*tail.file, &name, tail.allocated());
-            wrong.extend(found.map(|text| (number + 1, text)));
-        }
+    tails(shared, log);
+}
+
+/// The same, of what is sealed.
+pub(crate) fn log(shared: &Shared, log: &Log, open: &[Written]) {
+    let found = (open.iter()).find_map(|open| change(shared, &*open.file, &open.name, open.length));
+    tell(shared, log, found.map(|text| (0, text)));
+}
+
+/// The same, of its tails.
+pub(crate) fn tails(shared: &Shared, log: &Log) {
+    let Ok(spool) = log.spool.try_lock() else {
+        return;
+    };
+    let mut wrong = Vec::new();
+    for (number, tail) in (0..).zip(spool.tails().files()) {
+        let name = tail_name(&log.id, number);
+        let found = change(shared, &*tail.file, &name, tail.allocated());
+        wrong.extend(found.map(|text| (number + 1, text)));
     }
+    drop(spool);
+    tell(shared, log, wrong);
+}
+
+fn tell(shared: &Shared, log: &Log, wrong: impl IntoIterator<Item = (u32, String)>) {
     if !lock(&shared.live).contains_key(&log.id) {
         return; // closed meanwhile
     }

@@ -1,4 +1,5 @@
 use super::inbox::{Inbox, NAP};
+use super::link::FULL;
 use super::relay::Item;
 use super::window;
 use super::{Ended, Link};
@@ -158,11 +159,14 @@ impl Channel {
         let level = self.inbox.level();
         if level >= buffer {
             link.counters.queue_waits.add();
-            link.unless_over(self.inbox.room(|| link.buffer())).await
+            let kept = level.saturating_sub(received);
+            link.unless_over(self.inbox.room(|| link.allowance(1, kept)))
+                .await
         } else if self.forwarded && link.is_full() {
             link.counters.queue_waits.add();
+            let kept = link.level().saturating_sub(received);
             link.unless_over(async {
-                while link.is_full() {
+                while link.level() >= link.allowance(FULL, kept) {
                     tokio::time::sleep(NAP).await;
                 }
             })

@@ -32,7 +32,7 @@ pub(super) type Way = Shared<BoxFuture<'static, Result<Access, Refused>>>;
 const OUTPUT: usize = 8;
 
 /// Bytes that may wait on all channels together, in those of one: as many as usual sessions are.
-const FULL: usize = 10;
+pub(super) const FULL: usize = 10;
 
 /// How long a last message to the client may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -282,6 +282,19 @@ impl Link {
         waiting.share(limits.channel_buffer, limits.total_buffer)
     }
 
+    /// The same for some channels together of which `kept` bytes wait. What is too much only since too much
+    /// waits elsewhere need not go before more is taken, but as much as came: who waits for all of it takes
+    /// nothing from a program either, which may be what keeps the program from reading.
+    pub(super) fn allowance(&self, channels: usize, kept: usize) -> usize {
+        let buffer = self.buffer();
+        let bytes = buffer.saturating_mul(channels);
+        if buffer < self.settings.limits.channel_buffer {
+            bytes.max(kept)
+        } else {
+            bytes
+        }
+    }
+
     /// The window that channels are granted from now on, in bytes (see [`window`]).
     pub(crate) fn window(&self) -> u32 {
         let buffer = self.buffer();
@@ -295,9 +308,13 @@ impl Link {
 
     /// Whether so much waits on all channels together that the connection must.
     pub(super) fn is_full(&self) -> bool {
+        self.level() >= self.buffer().saturating_mul(FULL)
+    }
+
+    /// Bytes that wait on all channels together.
+    pub(super) fn level(&self) -> usize {
         let channels = lock(&self.channels);
-        let level: usize = channels.values().map(|one| one.inbox.level()).sum();
-        level >= self.buffer().saturating_mul(FULL)
+        channels.values().map(|one| one.inbox.level()).sum()
     }
 
     pub(crate) fn set_control(&self, control: Control) {

@@ -181,6 +181,7 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
     let mut told = false;
     let ended = loop {
         tokio::select! {
+            biased;
             ended = exit.clone() => break ended,
             () = channel.unheard() => return abrupt(channel, link, exit, request_id).await,
             () = tokio::time::sleep(END_OF_OUTPUT), if !told => {
@@ -204,6 +205,8 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
         channel.outlet.close().await
     };
     let said: Result<(), Ended> = tokio::select! {
+        // First, so that the end is recorded even if nobody is there to be told.
+        biased;
         said = last_words => said,
         () = channel.unheard() => Err(Ended::Over),
     };
@@ -220,7 +223,12 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
 async fn abrupt(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
     let grace = link.settings.limits.disconnect_grace;
     if channel.hung_up.is_cancelled() {
-        let _ = tokio::time::timeout(grace / 2, exit.clone()).await;
+        // What is left suffices to end it by force.
+        let patience = (grace / 2).min(grace.saturating_sub(crate::backend::TO_KILL));
+        tokio::select! {
+            _ = tokio::time::timeout(patience, exit.clone()) => {}
+            _ = link.recorder.failed() => {}
+        }
     }
     channel.abandon().await;
     if let Ok(ended) = tokio::time::timeout(grace, exit).await {

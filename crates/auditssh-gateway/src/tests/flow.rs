@@ -84,15 +84,10 @@ async fn a_stalled_channel_freezes_no_other() {
     flood.abort();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_waits_on_all_connections_is_bounded_and_others_go_on() {
-    let total = 2 * MIB;
-    let server = TestServer::with(|settings| {
-        settings.limits.total_buffer = total;
-        settings.limits.shutdown_grace = Duration::from_millis(10);
-    });
+/// Four clients send programs that read nothing so much that all together hold `total`.
+async fn crowd(server: &TestServer, total: usize) {
     for _ in 0..4 {
-        let client = TestClient::login(&server).await;
+        let client = TestClient::login(server).await;
         let stalled = client.exec("stall").await;
         tokio::spawn(async move {
             let _ = stalled.data_bytes(Bytes::from(vec![0; 64 * MIB])).await;
@@ -104,6 +99,47 @@ async fn what_waits_on_all_connections_is_bounded_and_others_go_on() {
             server.counters.waiting.bytes() >= total
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_was_filled_before_others_held_too_much_is_emptied_all_the_same() {
+    let total = 16 * MIB;
+    let server = TestServer::with(|settings| settings.limits.total_buffer = total);
+    let client = TestClient::login(&server).await;
+    let channel = client.exec("cat").await;
+    let (mut read, write) = channel.split();
+    tokio::spawn(async move {
+        write
+            .data_bytes(Bytes::from(vec![7; 8 * MIB]))
+            .await
+            .unwrap();
+        write.eof().await.unwrap();
+    });
+    server
+        .until("much waits", |server| {
+            server.counters.waiting.bytes() > 2 * MIB
+        })
+        .await;
+    crowd(&server, total).await;
+    let mut back = 0;
+    while let Some(message) = in_time(read.wait()).await {
+        match message {
+            ChannelMsg::Data { data } => back += data.len(),
+            ChannelMsg::Close => break,
+            _ => {}
+        }
+    }
+    assert_eq!(back, 8 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_on_all_connections_is_bounded_and_others_go_on() {
+    let total = 2 * MIB;
+    let server = TestServer::with(|settings| {
+        settings.limits.total_buffer = total;
+        settings.limits.shutdown_grace = Duration::from_millis(10);
+    });
+    crowd(&server, total).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     // A packet of each connection was on its way, and what each may have all the same.
     assert!(server.counters.waiting.bytes() < total + 4 * 2 * CROWDED);

@@ -14,7 +14,7 @@ use auditssh_log::policy::{Intercept, Stdin};
 use auditssh_view::cast::Version;
 use nix::unistd::Uid;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _, PermissionsExt as _};
@@ -221,7 +221,8 @@ fn refuse_open(data: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
         sticky || !others_write,
         "{0}: everybody may write there, and so replace the host key and the logs; run `chmod o-w {0}`, \
-         or name another directory with --data-dir",
+         or name another directory, which may be \
+         one below it, with --data-dir",
         data.display()
     );
     Ok(())
@@ -231,7 +232,9 @@ fn refuse_open(data: &Path) -> anyhow::Result<()> {
 fn write_known(file: &Path, line: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o644);
-    options.open(file)?.write_all(line.as_bytes())
+    let mut file = options.open(file)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(line.as_bytes())
 }
 
 /// An address to connect to: not the one that means all of them.
