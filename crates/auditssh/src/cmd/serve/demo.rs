@@ -216,7 +216,10 @@ impl Greeting {
 
 /// Whoever may write the directory could put another host key, or other logs, in the place of ours.
 fn refuse_open(data: &Path) -> anyhow::Result<()> {
-    let mode = fs::metadata(data)?.permissions().mode();
+    let mode = fs::metadata(data)
+        .with_context(|| data.display().to_string())?
+        .permissions()
+        .mode();
     let (sticky, others_write) = (mode & 0o1000 != 0, mode & 0o002 != 0);
     anyhow::ensure!(
         sticky || !others_write,
