@@ -39,6 +39,8 @@ pub(crate) use ::russh::{ChannelMsg, Error as LibraryError, Sig, client};
 
 #[cfg(test)]
 pub(crate) type LibraryChannel = ::russh::Channel<client::Msg>;
+#[cfg(test)]
+pub(crate) type LibraryReader = ::russh::ChannelReadHalf;
 
 use crate::session::{Ended, Link, Login};
 use crate::settings::Settings;

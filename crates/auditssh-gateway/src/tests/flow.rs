@@ -1,7 +1,7 @@
 use super::client::{TestClient, finish, in_time, send};
 use super::program::pattern;
 use super::server::TestServer;
-use crate::russh::ChannelMsg;
+use crate::russh::{ChannelMsg, LibraryReader};
 use crate::waiting::CROWDED;
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
@@ -84,6 +84,19 @@ async fn a_stalled_channel_freezes_no_other() {
     flood.abort();
 }
 
+/// How many bytes come out of a channel until it is closed.
+async fn come_back(read: &mut LibraryReader) -> usize {
+    let mut back = 0;
+    while let Some(message) = in_time(read.wait()).await {
+        match message {
+            ChannelMsg::Data { data } => back += data.len(),
+            ChannelMsg::Close => break,
+            _ => {}
+        }
+    }
+    back
+}
+
 /// Four clients send programs that read nothing so much that all together hold `total`.
 async fn crowd(server: &TestServer, total: usize) {
     for _ in 0..4 {
@@ -121,14 +134,7 @@ async fn a_queue_that_was_filled_before_others_held_too_much_is_emptied_all_the_
         })
         .await;
     crowd(&server, total).await;
-    let mut back = 0;
-    while let Some(message) = in_time(read.wait()).await {
-        match message {
-            ChannelMsg::Data { data } => back += data.len(),
-            ChannelMsg::Close => break,
-            _ => {}
-        }
-    }
+    let back = come_back(&mut read).await;
     assert_eq!(back, 8 * MIB);
 }
 
@@ -167,14 +173,7 @@ async fn what_is_stalled_for_a_while_goes_on() {
         write.eof().await.unwrap();
     });
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut back = 0;
-    while let Some(message) = in_time(read.wait()).await {
-        match message {
-            ChannelMsg::Data { data } => back += data.len(),
-            ChannelMsg::Close => break,
-            _ => {}
-        }
-    }
+    let back = come_back(&mut read).await;
     sending.await.unwrap();
     assert_eq!(back, size);
 }
