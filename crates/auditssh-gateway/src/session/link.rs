@@ -308,7 +308,7 @@ impl Link {
 
     /// Whether so much waits on all channels together that the connection must.
     pub(super) fn is_full(&self) -> bool {
-        self.level() >= self.buffer().saturating_mul(FULL)
+        self.level() >= self.allowance(FULL, 0)
     }
 
     /// Bytes that wait on all channels together.

@@ -215,14 +215,14 @@ mod tests {
     use super::*;
     use crate::backend::{Exit, NoClient};
 
+    fn ports() -> Arc<Ports> {
+        let room = Room::new(1, (Arc::default(), 1));
+        Ports::new(1, room, TaskTracker::new(), Arc::new(NoClient))
+    }
+
     #[tokio::test]
     async fn a_channel_is_taken_whenever_that_is_heard_of() {
-        let ports = Ports::new(
-            1,
-            Room::new(1, (Arc::default(), 1)),
-            TaskTracker::new(),
-            Arc::new(NoClient),
-        );
+        let ports = ports();
         // Before the callback.
         let early = ports.take(1);
         ports.insert(1);
@@ -240,12 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_the_connection_is_the_end_of_its_channels() {
-        let ports = Ports::new(
-            1,
-            Room::new(1, (Arc::default(), 1)),
-            TaskTracker::new(),
-            Arc::new(NoClient),
-        );
+        let ports = ports();
         ports.insert(3);
         let port = ports.get(3).unwrap();
         port.exit(Exit::Status(0));
@@ -264,12 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_on_an_answer_ends_the_connection() {
-        let ports = Ports::new(
-            1,
-            Room::new(1, (Arc::default(), 1)),
-            TaskTracker::new(),
-            Arc::new(NoClient),
-        );
+        let ports = ports();
         let port = ports.take(1);
         ports.end_on_drop().disarm();
         assert!(ports.ended().is_none());
