@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -164,6 +165,24 @@ def test_all_connections_together_hold_no_more_than_they_may(make_server):
         assert server.memory() < idle + 64 * MIB
         # Who reads is still served.
         assert server.run("wc -c", input=bytes(MIB)).stdout == b"%d\n" % MIB
+
+
+def test_a_program_that_answers_goes_on_although_too_much_waits(make_server):
+    """What the client grants for output stands behind its input, and the program reads only once output goes out."""
+    server = make_server(limits={"totalBuffer": "1MiB"}).start()
+    data = os.urandom(24 * MIB)
+    client = subprocess.Popen([*server.ssh(), "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(client.stdin.write, data)
+        until(lambda: recorded_bytes(server) > 4 * MIB, what="much is recorded")
+        time.sleep(1)  # windows and queues are full, nothing moves
+        assert not writing.done()
+        ended = threading.Timer(60, client.kill)
+        ended.start()
+        back = client.stdout.read(len(data))
+        ended.cancel()
+        client.stdin.close()
+        assert client.wait(30) == 0 and back == data
 
 
 def test_memory_goes_back_to_the_system(make_server):

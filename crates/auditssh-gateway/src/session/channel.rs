@@ -12,6 +12,7 @@ use auditssh_log::message::{Io, Stream};
 use auditssh_log::policy::Origin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -158,19 +159,20 @@ impl Channel {
         let buffer = link.buffer();
         let level = self.inbox.level();
         if level >= buffer {
-            link.counters.queue_waits.add();
             let kept = level.saturating_sub(received);
-            link.unless_over(self.inbox.room(|| link.allowance(1, kept)))
-                .await
+            let room = self.inbox.room(|| link.allowance(1, kept));
+            let patience = link.patience(1, level, received);
+            wait_for_room(link, room, patience).await
         } else if self.forwarded && link.is_full() {
-            link.counters.queue_waits.add();
-            let kept = link.level().saturating_sub(received);
-            link.unless_over(async {
+            let level = link.level();
+            let kept = level.saturating_sub(received);
+            let room = async {
                 while link.level() >= link.allowance(FULL, kept) {
                     tokio::time::sleep(NAP).await;
                 }
-            })
-            .await
+            };
+            let patience = link.patience(FULL, level, received);
+            wait_for_room(link, room, patience).await
         } else if level > window::high(buffer) && received <= window::TRICKLE as usize {
             link.unless_over(tokio::time::sleep(NAP)).await
         } else {
@@ -273,4 +275,32 @@ impl Channel {
         drop(state);
         let _ = self.outlet.stderr(text.into()).await;
     }
+}
+
+/// Lets the connection wait until there is room; no longer than it has patience while output waits to be sent:
+/// behind what came may be the window that the client grants for it.
+async fn wait_for_room(
+    link: &Link,
+    room: impl Future<Output = ()>,
+    patience: Option<Duration>,
+) -> Result<(), Ended> {
+    link.counters.queue_waits.add();
+    let Some(patience) = patience else {
+        return link.unless_over(room).await;
+    };
+    let output_waits = async {
+        loop {
+            tokio::time::sleep(patience).await;
+            if link.unsent.bytes() > 0 {
+                break;
+            }
+        }
+    };
+    let either = async {
+        tokio::select! {
+            () = room => {}
+            () = output_waits => {}
+        }
+    };
+    link.unless_over(either).await
 }

@@ -8,6 +8,7 @@ use crate::counters::{Counters, Origin};
 use crate::russh::Control;
 use crate::security::Guard;
 use crate::settings::Settings;
+use crate::waiting::Waiting;
 use crate::wire::Line;
 use auditssh_archive::{Entry, Recorder};
 use auditssh_log::Event;
@@ -71,6 +72,8 @@ pub(crate) struct Link {
     opened: AtomicU64,
     /// Room for output that waits to be recorded.
     pub(super) output: Semaphore,
+    /// Output that is recorded, and not yet taken by the SSH library.
+    pub(super) unsent: Arc<Waiting>,
     pub(super) relay: Relay,
     control: OnceLock<Control>,
     /// Why we ended the connection, if we did.
@@ -107,6 +110,7 @@ impl Link {
             asking: CancellationToken::new(),
             opened: AtomicU64::new(0),
             output: Semaphore::new(OUTPUT),
+            unsent: Arc::default(),
             recorder,
             line,
             settings,
@@ -293,6 +297,14 @@ impl Link {
         } else {
             bytes
         }
+    }
+
+    /// How long bytes that came wait for room on some channels, where `level` bytes wait, although output waits
+    /// too; without end if these have all that they may have alone. Where there is too little room only since
+    /// too much waits elsewhere, a program that answers would else read no more, and its client never hear of it.
+    pub(super) fn patience(&self, channels: usize, level: usize, came: usize) -> Option<Duration> {
+        let alone = self.settings.limits.channel_buffer;
+        (level < alone.saturating_mul(channels)).then(|| window::patience(came))
     }
 
     /// The window that channels are granted from now on, in bytes (see [`window`]).

@@ -101,7 +101,7 @@ pub(super) async fn carry(
             Ok(())
         }
     };
-    let (recorded, delivered) = (forward(recordings), send(channel, queue));
+    let (recorded, delivered) = (forward(recordings), send(channel, link, queue));
     tokio::try_join!(out, err, recorded, delivered)?;
     link.record(channel.entry(Event::CloseWrite)).await
 }
@@ -166,8 +166,13 @@ async fn forward(mut queue: mpsc::Receiver<Recorded<'_>>) -> Result<(), Ended> {
     Ok(())
 }
 
-async fn send(channel: &Channel, mut queue: mpsc::Receiver<Piece>) -> Result<(), Ended> {
+async fn send(
+    channel: &Channel,
+    link: &Link,
+    mut queue: mpsc::Receiver<Piece>,
+) -> Result<(), Ended> {
     while let Some(piece) = queue.recv().await {
+        let _unsent = link.unsent.hold(piece.bytes.len());
         match piece.stream {
             Stream::Stderr => channel.outlet.stderr(piece.bytes).await?,
             _ => channel.outlet.data(piece.bytes).await?,

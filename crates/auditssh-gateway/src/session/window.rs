@@ -19,8 +19,15 @@
 //! channels together: what they are granted between them stays below that (B). Only channels
 //! that have sent little yet have more; the socket's receive buffer bounds what matters of that.
 
+use super::inbox::NAP;
+use std::time::Duration;
+
 /// The smallest window after which the library still asks again.
 pub(super) const TRICKLE: u32 = 2;
+
+/// What is taken of a client whose program does not read while others hold too much and output waits for the
+/// client, in bytes per second.
+const CROWDED_RATE: u32 = 256 * 1024;
 
 /// The window that a channel begins with.
 pub(crate) fn first(buffer: usize) -> u32 {
@@ -35,6 +42,11 @@ pub(super) fn high(buffer: usize) -> usize {
 /// What each of some channels is granted while no queue is high.
 pub(super) fn fair(buffer: usize, channels: usize) -> u32 {
     size((buffer / channels.max(1)).min(buffer / 4)).max(TRICKLE)
+}
+
+/// How long bytes wait at least before they are taken without room.
+pub(super) fn patience(received: usize) -> Duration {
+    NAP.max(Duration::from_secs(1) * size(received) / CROWDED_RATE)
 }
 
 fn size(bytes: usize) -> u32 {
