@@ -195,6 +195,8 @@ fn connection_of(name: &str) -> &str {
 
 fn open(path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Without what may stand at its end: `link/` and `link/.` are what the link points to.
+    let path: PathBuf = path.components().collect();
     fs::open(path, flags, Mode::empty())
 }
 
@@ -300,5 +302,28 @@ fn failed(path: &Path, doing: &'static str, source: io::Error) -> DirectoryError
         path: path.to_owned(),
         doing,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_no_directory_whatever_stands_behind_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (real, link) = (home.path().join("real"), home.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        for (path, taken) in [
+            (real.join(""), true),
+            (link.clone(), false),
+            (link.join(""), false),
+            (link.join("."), false),
+            (link.join(".//"), false),
+        ] {
+            let opened = open(&path);
+            assert_eq!(opened.is_ok(), taken, "{}", path.display());
+        }
     }
 }

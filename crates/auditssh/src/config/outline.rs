@@ -303,10 +303,14 @@ impl<'de> Visitor<'de> for Kinds {
 
     /// Also what has more than 64 bits.
     fn visit_f64<E: Error>(self, value: f64) -> Result<Content, E> {
-        let kind = if value.fract() == 0.0 {
-            "a very large number"
-        } else {
+        // 2^64: what is smaller and whole comes as such, unless it has a point or an exponent.
+        const LARGE: f64 = 18_446_744_073_709_551_616.0;
+        let kind = if value.fract() != 0.0 {
             "a fraction"
+        } else if value.abs() < LARGE {
+            "a number that is not written as a whole one"
+        } else {
+            "a very large number"
         };
         Ok(Content::Scalar(kind))
     }

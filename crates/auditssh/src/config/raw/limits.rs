@@ -54,7 +54,7 @@ pub(crate) struct Limits {
     /// Size of all names and values of one channel's environment.
     #[schemars(transform = bounds::ENVIRONMENT_BYTES.told())]
     pub(crate) environment_bytes: At<Size>,
-    /// Size of a login name, of the name of a variable or of a subsystem.
+    /// Size of a login name, of the name of a variable, a subsystem, a terminal or a signal.
     #[schemars(transform = bounds::NAME_BYTES.told())]
     pub(crate) name_bytes: At<Size>,
     /// Size of a command line.

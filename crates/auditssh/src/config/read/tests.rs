@@ -163,6 +163,10 @@ fn a_value_of_another_kind_is_named_with_what_is_wanted() {
             "1:23: `limits.connections`: a fraction stands here where a whole number from 0 to 1000000 is wanted",
         ),
         (
+            "limits: {channels: 6.0}",
+            "1:20: `limits.channels`: a number that is not written as a whole one stands here where a whole number from 1 to 1000000000 is wanted",
+        ),
+        (
             "limits: {channels: 99999999999999999999}",
             "1:20: `limits.channels`: a very large number stands here where a whole number from 1 to 1000000000 is wanted",
         ),
