@@ -185,6 +185,35 @@ def test_a_program_that_answers_goes_on_although_too_much_waits(make_server):
         assert client.wait(30) == 0 and back == data
 
 
+def test_a_program_that_waits_for_another_channel_goes_on_although_too_much_waits(make_server):
+    """The other channel's first message stands behind what the program does not read before it."""
+    server = make_server(limits={"totalBuffer": "1MiB"}).start()
+    go = server.directory / "go"
+    data = os.urandom(3 * MIB // 2)
+    with shared(server) as master, ThreadPoolExecutor(1) as pool:
+        waits = master.start(f"while [ ! -e {go} ]; do sleep 0.1; done; wc -c", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        counted = pool.submit(waits.communicate, data, timeout=90)
+        until(lambda: recorded_bytes(server) > MIB, what="much is recorded")
+        time.sleep(1)  # what does not fit is on its way
+        assert master.run(f"touch {go}", timeout=60).returncode == 0
+        assert int(counted.result()[0]) == len(data)
+        master.end()
+
+
+def test_a_trickle_costs_what_it_is(make_server):
+    """Not a multiple of that, which would fill the queue and hold the connection up."""
+    server = make_server(limits={"channelBuffer": "256KiB"}).start()
+    with shared(server) as master, open("/dev/zero", "rb") as zeros:
+        stalled_one = master.start(stalled("86409"), stdin=zeros)
+        until(lambda: alive("86409"))
+        begun = time.monotonic()
+        while time.monotonic() - begun < 40:
+            assert master.run("echo on", timeout=20).stdout == b"on\n"
+            time.sleep(1)
+        stalled_one.kill()
+        master.end()
+
+
 def test_memory_goes_back_to_the_system(make_server):
     server = make_server().start()
     idle = server.memory()

@@ -25,6 +25,7 @@ from harness.forward import (
     tunnel,
     upper,
 )
+from harness.http import metrics
 from harness.log import (
     CHANNEL_FAILED,
     CHANNEL_OK,
@@ -211,6 +212,36 @@ def test_a_receiver_that_takes_nothing_stalls_nobody_else(gateway):
             assert exchange(connect(ports[1]), b"small") == b"ready\nSMALL"
             let_go.append(True)
             stalled.close()
+
+
+def test_closed_channels_count_for_what_a_connection_may_hold(make_gateway, place):
+    """What they had queued waits on, for receivers that may take it after all."""
+    port = free_port()
+    settings = {"enable": True, "listen": f"127.0.0.1:{port}"}
+    server = make_gateway("local", {}).start(limits={"channelBuffer": "1MiB"}, metrics=settings)
+    let_go = []
+
+    def stuck(connection):
+        until(lambda: let_go, 120)
+
+    async def many() -> float:
+        most = 0
+        async with await connection_to(server) as connection:
+            for _ in range(60):
+                _, way = await connection.open_unix_connection(str(place / "s"), encoding=None)
+                way.write(bytes(600 * 1024))
+                try:
+                    await asyncio.wait_for(way.drain(), 2)
+                except TimeoutError:
+                    break  # the connection waits
+                most = max(most, metrics(port)("auditssh_waiting_for_programs_bytes"))
+                way.channel.abort()
+        return most
+
+    with service(stuck, place / "s"):
+        most = asyncio.run(asyncio.wait_for(many(), 100))
+        let_go.append(True)
+    assert 8 * MIB < most < 14 * MIB
 
 
 @pytest.mark.parametrize("backend", ["local", "sshproxy"])

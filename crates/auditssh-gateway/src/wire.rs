@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub(crate) struct Line {
     waiting: AtomicWaker,
     closing: CancellationToken,
     hellos: Mutex<Hellos>,
+    /// When the client was first seen to be gone.
+    gone: Mutex<Option<Instant>>,
 }
 
 /// What both sides said in clear.
@@ -66,6 +68,7 @@ impl Line {
             waiting: AtomicWaker::new(),
             closing: CancellationToken::new(),
             hellos: Mutex::default(),
+            gone: Mutex::default(),
         })
     }
 
@@ -96,17 +99,25 @@ impl Line {
             || asked.iter().any(|one| one.revents().intersects(flags))
     }
 
+    /// Whether the client has been gone for a while, as far as looks have told.
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed_by_peer() {
+            gone.get_or_insert_with(Instant::now).elapsed() >= LOOK
+        } else {
+            *gone = None;
+            false
+        }
+    }
+
     /// Resolves when the client has been gone for a while; for use beside a wait that keeps the
     /// SSH library from reading, and so from noticing by itself.
     pub(crate) async fn vanished(&self) {
-        let mut before = false;
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = self.closed_by_peer();
-            if before && now {
+            if self.is_gone() {
                 return;
             }
-            before = now;
         }
     }
 

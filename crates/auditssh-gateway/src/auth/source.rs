@@ -54,10 +54,7 @@ impl Sources {
     }
 
     fn parse(list: &str, one: impl Fn(&str) -> Result<Pattern, String>) -> Result<Self, String> {
-        let patterns: Vec<_> = list
-            .split(',')
-            .map(one)
-            .collect::<Result<_, _>>()?;
+        let patterns: Vec<_> = list.split(',').map(one).collect::<Result<_, _>>()?;
         if patterns.len() > PATTERNS {
             return Err(format!("more than {PATTERNS} patterns"));
         }

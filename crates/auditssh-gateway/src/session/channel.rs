@@ -12,7 +12,6 @@ use auditssh_log::message::{Io, Stream};
 use auditssh_log::policy::Origin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -127,7 +126,7 @@ impl Channel {
             }))
             .from_origin(self.origin().await),
         );
-        let Some(packet) = self.inbox.announce(bytes, &link.counters.waiting) else {
+        let Some(packet) = self.inbox.announce(bytes, &link.waiting) else {
             return link.unless_over(commit).await?.map_err(Ended::Recording);
         };
         let item = Item {
@@ -158,25 +157,50 @@ impl Channel {
     async fn hold_up(&self, link: &Link, received: usize) -> Result<(), Ended> {
         let buffer = link.buffer();
         let level = self.inbox.level();
-        if level >= buffer {
-            let kept = level.saturating_sub(received);
-            let room = self.inbox.room(|| link.allowance(1, kept));
-            let patience = link.patience(1, level, received);
-            wait_for_room(link, room, patience).await
-        } else if self.forwarded && link.is_full() {
-            let level = link.level();
-            let kept = level.saturating_sub(received);
-            let room = async {
-                while link.level() >= link.allowance(FULL, kept) {
-                    tokio::time::sleep(NAP).await;
-                }
-            };
-            let patience = link.patience(FULL, level, received);
-            wait_for_room(link, room, patience).await
+        if level >= buffer || self.forwarded && link.is_full() {
+            link.counters.queue_waits.add();
+            self.wait_for_room(link, received).await
         } else if level > window::high(buffer) && received <= window::TRICKLE as usize {
             link.unless_over(tokio::time::sleep(NAP)).await
         } else {
             Ok(())
+        }
+    }
+
+    /// Lets the connection wait until there is room, but not for ever unless nothing more can be held: behind
+    /// what came may be just what the program waits for, such as the window that the client grants for its
+    /// output.
+    async fn wait_for_room(&self, link: &Link, received: usize) -> Result<(), Ended> {
+        let levels = || (self.inbox.level(), link.level());
+        let (own, all) = levels();
+        let below = |own_limit, all_limit| {
+            let (own, all) = levels();
+            own < own_limit && (!self.forwarded || all < all_limit)
+        };
+        let kept = |level: usize| level.saturating_sub(received);
+        let room = self.inbox.wait_for(|| {
+            below(
+                link.allowance(1, kept(own)),
+                link.allowance(FULL, kept(all)),
+            )
+        });
+        if below(link.most(1), link.most(FULL)) {
+            let patience = window::patience(received);
+            let enough = link.enough_patience(patience);
+            let either = async {
+                tokio::select! {
+                    () = room => true,
+                    () = enough => false,
+                }
+            };
+            let has_room = link.unless_over(either).await?;
+            // None of these waits may last long enough to notice that.
+            if !has_room && link.line.is_gone() {
+                return Err(Ended::Vanished);
+            }
+            Ok(())
+        } else {
+            link.unless_over(room).await
         }
     }
 
@@ -275,32 +299,4 @@ impl Channel {
         drop(state);
         let _ = self.outlet.stderr(text.into()).await;
     }
-}
-
-/// Lets the connection wait until there is room; no longer than it has patience while output waits to be sent:
-/// behind what came may be the window that the client grants for it.
-async fn wait_for_room(
-    link: &Link,
-    room: impl Future<Output = ()>,
-    patience: Option<Duration>,
-) -> Result<(), Ended> {
-    link.counters.queue_waits.add();
-    let Some(patience) = patience else {
-        return link.unless_over(room).await;
-    };
-    let output_waits = async {
-        loop {
-            tokio::time::sleep(patience).await;
-            if link.unsent.bytes() > 0 {
-                break;
-            }
-        }
-    };
-    let either = async {
-        tokio::select! {
-            () = room => {}
-            () = output_waits => {}
-        }
-    };
-    link.unless_over(either).await
 }

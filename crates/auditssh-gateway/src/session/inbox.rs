@@ -1,7 +1,6 @@
 //! The queue of bytes between a client's channel and its program.
 
 use crate::waiting::{Held, Waiting};
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +16,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What a queued packet costs beside its bytes.
 const OVERHEAD: usize = 64;
 
+/// Packets are put together up to this many bytes: each of a trickle would cost far more than its bytes.
+const TOGETHER: usize = 4096;
+
 /// A queue whose level is known from the moment that bytes are received, before they are
 /// recorded and queued.
 #[derive(Debug, Default)]
@@ -30,8 +32,20 @@ pub(super) struct Inbox {
 /// Bytes from the client, which wait until this is dropped.
 #[derive(Debug)]
 pub(super) struct Packet {
-    pub(super) bytes: Bytes,
-    _held: Held,
+    pub(super) bytes: Vec<u8>,
+    held: Held,
+}
+
+impl Packet {
+    /// Takes the bytes of the next one, if that is small; else gives it back.
+    fn absorb(&mut self, next: Self) -> Option<Self> {
+        if self.bytes.len() + next.bytes.len() > TOGETHER {
+            return Some(next);
+        }
+        self.bytes.extend_from_slice(&next.bytes);
+        self.held.absorb(next.held, OVERHEAD);
+        None
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,8 +69,8 @@ impl Inbox {
         let cost = bytes.len() + OVERHEAD;
         self.level.fetch_add(cost, Ordering::AcqRel);
         Some(Packet {
-            bytes: Bytes::copy_from_slice(bytes),
-            _held: waiting.hold(cost),
+            bytes: bytes.to_vec(),
+            held: waiting.hold(cost),
         })
     }
 
@@ -64,7 +78,14 @@ impl Inbox {
     pub(super) fn put(&self, packet: Packet) {
         let mut queue = self.queue();
         if !queue.closed {
-            queue.packets.push_back(packet);
+            let left = match queue.packets.back_mut() {
+                Some(last) => last.absorb(packet),
+                None => Some(packet),
+            };
+            match left {
+                Some(packet) => queue.packets.push_back(packet),
+                None => self.sink(OVERHEAD),
+            }
         }
         drop(queue);
         self.filled.notify_one();
@@ -108,20 +129,25 @@ impl Inbox {
     pub(super) fn delivered(&self, packet: Packet) {
         let taken = packet.bytes.len() + OVERHEAD;
         drop(packet);
-        let less = |level: usize| Some(level.saturating_sub(taken));
-        let _ = self
-            .level
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        self.sink(taken);
         self.drained.notify_waiters();
     }
 
-    /// Waits until less than `limit`, which may change, is queued.
-    pub(super) async fn room(&self, limit: impl Fn() -> usize) {
+    /// Lowers the level, which a close may have set to nothing meanwhile.
+    fn sink(&self, by: usize) {
+        let less = |level: usize| Some(level.saturating_sub(by));
+        let _ = self
+            .level
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+    }
+
+    /// Waits until there is room. Others than this queue's reader may make it too.
+    pub(super) async fn wait_for(&self, room: impl Fn() -> bool) {
         loop {
             let drained = self.drained.notified();
             tokio::pin!(drained);
             drained.as_mut().enable();
-            if self.level() < limit() {
+            if room() {
                 return;
             }
             let _ = tokio::time::timeout(LOOK_AGAIN, drained).await;
@@ -136,6 +162,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use proptest::prelude::*;
 
     #[tokio::test]
@@ -145,11 +172,13 @@ mod tests {
             inbox.put(inbox.announce(&[byte], &waiting).unwrap());
         }
         inbox.end();
-        for byte in 0..100_u8 {
+        let mut back = Vec::new();
+        while back.len() < 100 {
             let packet = inbox.take().await.unwrap();
-            assert_eq!(packet.bytes, vec![byte]);
+            back.extend_from_slice(&packet.bytes);
             inbox.delivered(packet);
         }
+        assert!(back.into_iter().eq(0..100));
         assert!(inbox.take().await.is_none());
         assert_eq!((inbox.level(), waiting.bytes()), (0, 0));
     }
@@ -159,7 +188,7 @@ mod tests {
         let (inbox, waiting) = (Arc::new(Inbox::default()), Arc::default());
         let late = inbox.announce(b"late", &waiting).unwrap();
         let (one, two) = (Arc::clone(&inbox), Arc::clone(&inbox));
-        let room = tokio::spawn(async move { one.room(|| 1).await });
+        let room = tokio::spawn(async move { one.wait_for(|| one.level() < 1).await });
         let bytes = tokio::spawn(async move { two.take().await });
         tokio::task::yield_now().await;
         inbox.close();
@@ -175,7 +204,7 @@ mod tests {
         let (inbox, waiting) = (Inbox::default(), Arc::default());
         let _mine = inbox.announce(&[0; 10], &waiting).unwrap();
         let others = waiting.hold(100);
-        let room = inbox.room(|| if waiting.bytes() < 100 { 1000 } else { 1 });
+        let room = inbox.wait_for(|| waiting.bytes() < 100);
         tokio::pin!(room);
         assert!(futures::poll!(room.as_mut()).is_pending());
         drop(others);
@@ -183,6 +212,32 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn small_packets_cost_little_more_than_their_bytes(
+            sizes in prop::collection::vec(1usize..5_000, 0..300), taken in 0usize..50,
+        ) {
+            let (inbox, waiting) = (Inbox::default(), Arc::default());
+            let sizes: Vec<_> = sizes.into_iter().map(|size| size.pow(2) / 5_000 + 1).collect();
+            for size in &sizes {
+                inbox.put(inbox.announce(&vec![0; *size], &waiting).unwrap());
+            }
+            inbox.end();
+            let total: usize = sizes.iter().sum();
+            prop_assert!(inbox.level() <= total + total / 32 + OVERHEAD);
+            prop_assert_eq!(inbox.level(), waiting.bytes());
+            let mut back = 0;
+            for _ in 0..taken {
+                if let Some(packet) = inbox.take().now_or_never().flatten() {
+                    back += packet.bytes.len();
+                    inbox.delivered(packet);
+                }
+            }
+            prop_assert_eq!(inbox.level(), waiting.bytes());
+            prop_assert!(inbox.level() >= total - back);
+            inbox.close();
+            prop_assert_eq!((inbox.level(), waiting.bytes()), (0, 0));
+        }
+
         #[test]
         fn the_level_is_what_was_announced_less_what_was_delivered(
             sizes in prop::collection::vec(0usize..10_000, 0..50), taken in 0usize..50,

@@ -35,6 +35,9 @@ const OUTPUT: usize = 8;
 /// Bytes that may wait on all channels together, in those of one: as many as usual sessions are.
 pub(super) const FULL: usize = 10;
 
+/// How many times as long bytes wait for room while no output waits.
+const SILENT: usize = 4;
+
 /// How long a last message to the client may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -72,6 +75,8 @@ pub(crate) struct Link {
     opened: AtomicU64,
     /// Room for output that waits to be recorded.
     pub(super) output: Semaphore,
+    /// Bytes that wait for the programs of all channels.
+    pub(super) waiting: Arc<Waiting>,
     /// Output that is recorded, and not yet taken by the SSH library.
     pub(super) unsent: Arc<Waiting>,
     pub(super) relay: Relay,
@@ -110,6 +115,7 @@ impl Link {
             asking: CancellationToken::new(),
             opened: AtomicU64::new(0),
             output: Semaphore::new(OUTPUT),
+            waiting: Waiting::within(&counters.waiting),
             unsent: Arc::default(),
             recorder,
             line,
@@ -299,12 +305,21 @@ impl Link {
         }
     }
 
-    /// How long bytes that came wait for room on some channels, where `level` bytes wait, although output waits
-    /// too; without end if these have all that they may have alone. Where there is too little room only since
-    /// too much waits elsewhere, a program that answers would else read no more, and its client never hear of it.
-    pub(super) fn patience(&self, channels: usize, level: usize, came: usize) -> Option<Duration> {
-        let alone = self.settings.limits.channel_buffer;
-        (level < alone.saturating_mul(channels)).then(|| window::patience(came))
+    /// What some channels together may hold at most, in bytes. Beyond their room that is filled slowly only.
+    pub(super) fn most(&self, channels: usize) -> usize {
+        let alone = self.settings.limits.channel_buffer.saturating_mul(channels);
+        alone.saturating_add(alone / 4)
+    }
+
+    /// Waits as long as bytes wait that come without room: for `patience` if output waits as well, since that
+    /// may need what stands behind them; else for longer.
+    pub(super) async fn enough_patience(&self, patience: Duration) {
+        for _ in 0..SILENT {
+            tokio::time::sleep(patience).await;
+            if self.unsent.bytes() > 0 {
+                break;
+            }
+        }
     }
 
     /// The window that channels are granted from now on, in bytes (see [`window`]).
@@ -323,10 +338,9 @@ impl Link {
         self.level() >= self.allowance(FULL, 0)
     }
 
-    /// Bytes that wait on all channels together.
+    /// Bytes that wait on all channels together, closed ones included.
     pub(super) fn level(&self) -> usize {
-        let channels = lock(&self.channels);
-        channels.values().map(|one| one.inbox.level()).sum()
+        self.waiting.bytes()
     }
 
     pub(crate) fn set_control(&self, control: Control) {

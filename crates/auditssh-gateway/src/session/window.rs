@@ -25,9 +25,8 @@ use std::time::Duration;
 /// The smallest window after which the library still asks again.
 pub(super) const TRICKLE: u32 = 2;
 
-/// What is taken of a client whose program does not read while others hold too much and output waits for the
-/// client, in bytes per second.
-const CROWDED_RATE: u32 = 256 * 1024;
+/// What is taken of a client without room while output waits for it, in bytes per second.
+const WITHOUT_ROOM: u32 = 256 * 1024;
 
 /// The window that a channel begins with.
 pub(crate) fn first(buffer: usize) -> u32 {
@@ -44,9 +43,9 @@ pub(super) fn fair(buffer: usize, channels: usize) -> u32 {
     size((buffer / channels.max(1)).min(buffer / 4)).max(TRICKLE)
 }
 
-/// How long bytes wait at least before they are taken without room.
+/// How long bytes wait before they are taken without room, while output waits.
 pub(super) fn patience(received: usize) -> Duration {
-    NAP.max(Duration::from_secs(1) * size(received) / CROWDED_RATE)
+    NAP.max(Duration::from_secs(1) * size(received) / WITHOUT_ROOM)
 }
 
 fn size(bytes: usize) -> u32 {
