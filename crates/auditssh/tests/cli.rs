@@ -480,7 +480,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "limits: {connections: 1e3}",
-        "1:23: `limits.connections`: a very large number stands here where a whole number from 0 to 1000000 is wanted",
+        "1:23: `limits.connections`: a number that is not written as a whole one stands here where a whole number from 0 to 1000000 is wanted",
     ),
     (
         "log: {}\n---\nlog: {}\n",
