@@ -417,8 +417,13 @@ def test_several_channels_at_once(server):
         inputs = [os.urandom(300_000) for _ in range(4)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         running = [master.start("cat", **pipes) for _ in inputs]
+        # All are open before any ends.
         for process, data in zip(running, inputs, strict=True):
-            assert process.communicate(data, timeout=60)[0] == data
+            process.stdin.write(data[:1000])
+            process.stdin.flush()
+            assert process.stdout.read(1000) == data[:1000]
+        for process, data in zip(running, inputs, strict=True):
+            assert process.communicate(data[1000:], timeout=60)[0] == data[1000:]
         assert master.run("exit 4").returncode == 4
         master.end()
     log = server.log()
