@@ -412,19 +412,38 @@ def test_a_client_that_does_not_read_holds_the_program_back(place):
     assert mark.exists()
 
 
+# In front of dropbear a channel opened while another ends is refused now and then, which docs/limits.md tells:
+# until that is mended, the nightly run has this case.
+OPENING_WHILE_ENDING = [
+    pytest.param(name, marks=pytest.mark.nightly) if name == "dropbear" else name for name in [*PLACES, "docker"]
+]
+
+
+@pytest.mark.parametrize("place", [*OPENING_WHILE_ENDING, *NIGHTLY, CLUSTER], indirect=True)
 def test_several_channels_at_once(server):
     with shared(server) as master:
         inputs = [os.urandom(300_000) for _ in range(4)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         running = [master.start("cat", **pipes) for _ in inputs]
-        # All are open before any ends.
+        for process, data in zip(running, inputs, strict=True):
+            assert process.communicate(data, timeout=60)[0] == data
+        assert master.run("exit 4").returncode == 4
+        master.end()
+    log = server.log()
+    assert sorted(map(digest, inputs)) == sorted(digest(log.io(STDOUT, c)) for c in log.channels()[:4])
+
+
+def test_channels_that_are_open_before_any_ends(server):
+    with shared(server) as master:
+        inputs = [os.urandom(300_000) for _ in range(4)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        running = [master.start("cat", **pipes) for _ in inputs]
         for process, data in zip(running, inputs, strict=True):
             process.stdin.write(data[:1000])
             process.stdin.flush()
             assert process.stdout.read(1000) == data[:1000]
         for process, data in zip(running, inputs, strict=True):
             assert process.communicate(data[1000:], timeout=60)[0] == data[1000:]
-        assert master.run("exit 4").returncode == 4
         master.end()
     log = server.log()
     assert sorted(map(digest, inputs)) == sorted(digest(log.io(STDOUT, c)) for c in log.channels()[:4])
