@@ -491,3 +491,23 @@ def test_what_came_before_a_channel_was_closed_has_its_effect(place):
     assert file.read_bytes() == sent + b"ended\n"
     log = place.server.log()
     assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 0
+
+
+def test_a_program_that_ends_after_its_client_has_left(place):
+    """What a client sent before it closed its channel has its effect, and the end is recorded."""
+    sent, file = os.urandom(300_000), place.folder / "later"
+
+    async def work():
+        async with connect(place.server) as connection:
+            command = f"cat > {file}; sleep 1; echo ended >> {file}; exit 7"
+            process = await connection.create_process(command, encoding=None)
+            process.stdin.write(sent)
+            process.stdin.write_eof()
+            await process.stdin.drain()
+            process.channel.close()
+            await process.channel.wait_closed()
+
+    asyncio.run(work())
+    until(lambda: file.exists() and file.read_bytes() == sent + b"ended\n", what="all of it")
+    log = place.server.log()
+    assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 7

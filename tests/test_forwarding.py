@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,31 @@ def test_a_receiver_that_takes_nothing_stalls_nobody_else(gateway):
             assert exchange(connect(ports[1]), b"small") == b"ready\nSMALL"
             let_go.append(True)
             stalled.close()
+
+
+def test_what_came_before_a_channel_was_closed_arrives(make_gateway):
+    """Also at a receiver that is slower than its client is gone. (A server behind the gateway, such as
+    sshd, forgets what it holds for one when its own client goes.)"""
+    server = make_gateway("local", {}).start()
+    sent, received = os.urandom(6 * MIB), []
+
+    def slow(connection):
+        time.sleep(1)
+        received.append(everything(connection))
+
+    async def work(port: int):
+        async with await connection_to(server) as connection:
+            _, way = await connection.open_connection("127.0.0.1", port, encoding=None)
+            way.write(sent)
+            way.write_eof()
+            await way.drain()
+            way.channel.close()
+            await way.channel.wait_closed()
+
+    with service(slow) as one:
+        asyncio.run(work(one.port))
+        until(lambda: received, what="the end of what was sent")
+    assert received[0] == sent
 
 
 def test_closed_channels_count_for_what_a_connection_may_hold(make_gateway, place):

@@ -129,7 +129,7 @@ impl Link {
         let reason = match self.unless_over(asked).await.map_err(gone)? {
             Ok(outlet) => {
                 let guard = Arc::clone(guard);
-                let channel = Channel::forward(number, outlet, guard, room, &self.over);
+                let channel = Channel::forward(number, outlet, guard, room, self);
                 let entry = channel.entry(opened(backward.kind()));
                 let recorded = self.recorder.append(entry);
                 self.insert(channel.key, Arc::clone(&channel));

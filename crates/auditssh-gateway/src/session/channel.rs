@@ -1,3 +1,4 @@
+use super::arrival::Access;
 use super::inbox::{Inbox, NAP};
 use super::link::FULL;
 use super::relay::Item;
@@ -39,6 +40,9 @@ pub(crate) struct Channel {
     closed: AtomicBool,
     /// Its place among the connection's channels.
     room: std::sync::Mutex<Option<Room>>,
+    /// Keeps the way into the backend open, with which everything there ends: a program that the client
+    /// has left may still end of itself.
+    access: std::sync::Mutex<Option<Access>>,
 }
 
 /// What changes with the requests on a channel.
@@ -61,9 +65,9 @@ impl Channel {
         session: Box<dyn Session>,
         guard: Arc<Guard>,
         room: Room,
-        over: &CancellationToken,
+        link: &Link,
     ) -> Arc<Self> {
-        Self::make(number, outlet, Some(session), guard, room, over)
+        Self::make(number, outlet, Some(session), guard, room, link)
     }
 
     /// A forwarded connection.
@@ -72,9 +76,9 @@ impl Channel {
         outlet: Outlet,
         guard: Arc<Guard>,
         room: OwnedSemaphorePermit,
-        over: &CancellationToken,
+        link: &Link,
     ) -> Arc<Self> {
-        Self::make(number, outlet, None, guard, (room, None), over)
+        Self::make(number, outlet, None, guard, (room, None), link)
     }
 
     fn make(
@@ -83,14 +87,14 @@ impl Channel {
         session: Option<Box<dyn Session>>,
         guard: Arc<Guard>,
         room: Room,
-        over: &CancellationToken,
+        link: &Link,
     ) -> Arc<Self> {
         Arc::new(Self {
             number,
             key: outlet.key(),
             outlet,
             inbox: Arc::default(),
-            gone: over.child_token(),
+            gone: link.over.child_token(),
             hung_up: CancellationToken::new(),
             forwarded: session.is_none(),
             guard,
@@ -104,6 +108,7 @@ impl Channel {
             }),
             closed: AtomicBool::new(false),
             room: std::sync::Mutex::new(Some(room)),
+            access: std::sync::Mutex::new(link.access()),
         })
     }
 
@@ -254,6 +259,13 @@ impl Channel {
     pub(super) async fn abandon(&self) {
         self.gone.cancel();
         self.end_session().await;
+        self.let_go();
+    }
+
+    /// Needs the way into the backend no more.
+    pub(super) fn let_go(&self) {
+        let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        *access = None;
     }
 
     /// The session is over; nothing is told to it any more.

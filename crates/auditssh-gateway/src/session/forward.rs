@@ -125,7 +125,7 @@ impl Way {
         match reached {
             Ok(pipe) => {
                 let (number, room) = (self.number, self.room);
-                let channel = Channel::forward(number, outlet, self.guard, room, &link.over);
+                let channel = Channel::forward(number, outlet, self.guard, room, &link);
                 let opened = channel.entry(opened(kind(&target)));
                 if link.record(opened).await.is_ok() {
                     link.insert(channel.key, Arc::clone(&channel));

@@ -188,6 +188,12 @@ impl Link {
         lock(&self.way).clone()
     }
 
+    /// The same once it is made.
+    pub(super) fn access(&self) -> Option<Access> {
+        let way = self.way()?;
+        way.peek().and_then(|made| made.as_ref().ok()).cloned()
+    }
+
     /// It is decided what the login may do.
     pub(super) fn set_guard(&self, guard: &Arc<Guard>) {
         let _ = self.guard.set(Arc::clone(guard));
@@ -382,6 +388,13 @@ impl Link {
             async move { channel.tell(self, text, recorded).await }
         });
         let _ = tokio::time::timeout(LAST_WORDS, futures::future::join_all(told)).await;
+    }
+
+    /// How long what a client sent before it left may go on having its effect; what is left of the wait
+    /// for the last message suffices to end a program by force.
+    pub(super) fn patience(&self) -> Duration {
+        let grace = self.settings.limits.disconnect_grace;
+        (grace / 2).min(grace.saturating_sub(crate::backend::TO_KILL))
     }
 
     /// Ends all channels and waits, for a while, until their last events are recorded.

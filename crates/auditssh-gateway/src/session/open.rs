@@ -78,7 +78,7 @@ async fn open(
         Ok((session, access, own)) => {
             let guard = access.guard;
             let room = (room, own);
-            let channel = Channel::new(number, outlet, session, guard, room, &link.over);
+            let channel = Channel::new(number, outlet, session, guard, room, &link);
             if link.record(channel.entry(opened(SESSION))).await.is_ok() {
                 link.insert(channel.key, channel);
                 reply.accept().await;

@@ -228,10 +228,8 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
 async fn abrupt(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
     let grace = link.settings.limits.disconnect_grace;
     if channel.hung_up.is_cancelled() {
-        // What is left suffices to end it by force.
-        let patience = (grace / 2).min(grace.saturating_sub(crate::backend::TO_KILL));
         tokio::select! {
-            _ = tokio::time::timeout(patience, exit.clone()) => {}
+            _ = tokio::time::timeout(link.patience(), exit.clone()) => {}
             _ = link.recorder.failed() => {}
         }
     }

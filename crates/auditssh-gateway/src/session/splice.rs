@@ -25,7 +25,7 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, pipe: Pipe) {
         } = pipe;
         tokio::select! {
             () = exchange(&channel, &link, reader, writer, gone) => {}
-            () = channel.gone.cancelled() => {}
+            () = given_up(&channel, &link) => {}
         }
         drop(held);
         end(&channel, &link).await;
@@ -67,6 +67,15 @@ async fn exchange(
     let _ = tokio::time::timeout(CLIENT_CLOSES, channel.hung_up.cancelled()).await;
 }
 
+/// Resolves when the client is gone. If it had closed the channel, what it sent before may first
+/// arrive.
+async fn given_up(channel: &Channel, link: &Link) {
+    channel.gone.cancelled().await;
+    if channel.hung_up.is_cancelled() {
+        tokio::time::sleep(link.patience()).await;
+    }
+}
+
 async fn told(channel: &Channel, link: &Link, carried: Result<(), Ended>) {
     let ended = match carried {
         Ok(()) => channel.outlet.eof().await,
@@ -99,4 +108,5 @@ pub(super) async fn end(channel: &Channel, link: &Link) {
     }
     channel.record_close(&link.recorder);
     channel.vacate();
+    channel.let_go();
 }
