@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncssh
+import paramiko
 import pytest
 
 from harness import keys, program
@@ -283,6 +284,45 @@ def test_the_connection_ends_with_the_client(make_proxy, make_fake):
     assert server.run("hello").returncode == 0
     until(lambda: fake.lost, what="the end of the connection")
     assert len(fake.connections) == 1
+
+
+def test_a_channel_that_the_server_closes_before_anything_runs(make_proxy, dropbear):
+    """Dropbear closes every one where nothing runs yet when a program on another one ends."""
+    server = make_proxy(dropbear).start()
+    with paramiko.Transport(("127.0.0.1", server.port)) as client:
+        client.start_client()
+        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+        running, plain, terminal = (client.open_session() for _ in range(3))
+        terminal.get_pty(width=101, height=31)
+        terminal.resize_pty(width=102, height=32)
+        running.exec_command("exit 3")
+        assert running.recv_exit_status() == 3
+        time.sleep(0.5)
+        assert not plain.closed and not terminal.closed
+        plain.exec_command("cat; exit 4")
+        plain.sendall(b"all of it")
+        plain.shutdown_write()
+        assert plain.makefile().read() == b"all of it" and plain.recv_exit_status() == 4
+        terminal.exec_command("stty size")
+        assert terminal.makefile().read() == b"32 102\r\n"
+    log = server.log()
+    assert [message["exitStatus"] for message in log.of(EXIT)] == [3, 4, 0]
+    assert not log.of(REQUEST_FAILED)
+
+
+def test_a_server_that_closes_every_channel(make_proxy, make_fake, monkeypatch):
+    """It is asked once more, and no more than that."""
+    opened = []
+
+    def closes(_, channel):
+        opened.append(channel)
+        channel.close()
+
+    monkeypatch.setattr(asyncssh.SSHServerProcess, "connection_made", closes)
+    server = make_proxy(make_fake()).start()
+    done = server.run("echo never", "-o", "LogLevel=INFO")
+    assert (done.returncode, done.stdout) == (255, b"") and len(opened) == 2
+    assert "has closed the channel" in server.log().only(REQUEST_FAILED)["reason"]
 
 
 # What is not taken.

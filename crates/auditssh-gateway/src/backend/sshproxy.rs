@@ -8,6 +8,7 @@
 
 mod dial;
 mod forward;
+mod grant;
 mod hostkeys;
 mod known_hosts;
 mod legs;
@@ -229,6 +230,21 @@ fn refused(target: &settings::Target, failure: &Failure) -> Refused {
     Refused::new(format!("{target}: {failure}{remedy}"))
 }
 
+/// Opens a session channel. In a task of its own: who waits may give up, and a channel that is
+/// confirmed later must not be left with nobody to read it.
+async fn open(seat: &Arc<Seat>) -> Result<UpstreamChannel, Refused> {
+    let (sender, opened) = oneshot::channel();
+    let own = Arc::clone(seat);
+    seat.ports().spawn(async move {
+        let _asking = own.ports().asking();
+        let _ = sender.send(own.upstream().open().await);
+    });
+    match opened.await {
+        Ok(opened) => opened.map_err(|failure| Refused::new(failure.to_string())),
+        Err(_) => Err(seat.ports().lost()),
+    }
+}
+
 /// A user's way to the server; dropping it ends that.
 struct ProxyConnection {
     legs: Arc<Legs>,
@@ -238,21 +254,8 @@ struct ProxyConnection {
 #[async_trait]
 impl Connection for ProxyConnection {
     async fn open_session(&self) -> Result<Box<dyn Session>, Refused> {
-        let seat = self.legs.seat().await?;
-        // In a task of its own: who waits may give up, and a channel that is confirmed later
-        // must not be left with nobody to read it.
-        let (sender, opened) = oneshot::channel::<Result<(UpstreamChannel, Seat), Failure>>();
-        let ports = Arc::clone(seat.ports());
-        ports.spawn(async move {
-            let _asking = seat.ports().asking();
-            let opened = seat.upstream().open().await;
-            let _ = sender.send(opened.map(|channel| (channel, seat)));
-        });
-        let (channel, seat) = match opened.await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(failure)) => return Err(Refused::new(failure.to_string())),
-            Err(_) => return Err(ports.lost()),
-        };
+        let seat = Arc::new(self.legs.seat().await?);
+        let channel = open(&seat).await?;
         let restrictions = Arc::clone(&self.restrictions);
         Ok(Box::new(ProxySession::new(channel, seat, restrictions)))
     }

@@ -1,7 +1,9 @@
 //! One session channel, and its like on the server behind the gateway.
 
 use super::forward::ForSession;
+use super::grant::Grant;
 use super::legs::Seat;
+use super::open;
 use super::port::{Output, Stream};
 use super::registry::Kind;
 use crate::auth::Restrictions;
@@ -23,20 +25,57 @@ const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
 pub(super) struct ProxySession {
     channel: UpstreamChannel,
     restrictions: Arc<Restrictions>,
-    _seat: Seat,
+    seat: Arc<Seat>,
+    /// What it has before a program runs.
+    granted: Vec<Grant>,
+    /// Whether its channel may be opened once more.
+    renewable: bool,
 }
 
 impl ProxySession {
     pub(super) fn new(
         channel: UpstreamChannel,
-        seat: Seat,
+        seat: Arc<Seat>,
         restrictions: Arc<Restrictions>,
     ) -> Self {
         Self {
             channel,
             restrictions,
-            _seat: seat,
+            seat,
+            granted: Vec::new(),
+            renewable: true,
         }
+    }
+
+    /// Asks for what a program will have.
+    async fn ask(&mut self, wanted: Grant) -> Result<(), Refused> {
+        self.renew().await?;
+        if !wanted.ask(&self.channel).await? {
+            return Err(wanted.denied());
+        }
+        if self.renewable {
+            self.granted.retain(|older| !wanted.replaces(older));
+            self.granted.push(wanted);
+        }
+        Ok(())
+    }
+
+    /// Opens the channel once more, with what was granted on it, if the server has closed it though
+    /// nothing runs there: dropbear (2022.83) does so with all such channels of a connection when
+    /// a program on another one ends.
+    async fn renew(&mut self) -> Result<(), Refused> {
+        if !self.renewable || !self.channel.port.is_closed() {
+            return Ok(());
+        }
+        self.renewable = false;
+        self.channel = open(&self.seat).await?;
+        for grant in std::mem::take(&mut self.granted) {
+            if !grant.ask(&self.channel).await? {
+                return Err(grant.denied());
+            }
+        }
+        tracing::debug!("the server closed a channel where nothing ran yet; it has another one");
+        Ok(())
     }
 
     /// What the login's key sets. A server that does not take a variable does without.
@@ -104,7 +143,7 @@ pub fn loses_arguments(forced: &str) -> bool {
     words.next() == Some(INTERNAL_SFTP) && words.next().is_some()
 }
 
-fn refused(what: &str) -> Refused {
+pub(super) fn refused(what: &str) -> Refused {
     Refused::new(format!("the server behind the gateway refused {what}"))
 }
 
@@ -120,25 +159,19 @@ impl Session for ProxySession {
         if name == ORIGINAL_COMMAND && self.restrictions.command.is_some() {
             return Err(Refused::new("a client does not set this variable"));
         }
-        if self.channel.env(name, value).await? {
-            return Ok(());
-        }
-        let name = name.escape_debug();
-        Err(refused(&format!("the variable `{name}` (its AcceptEnv)")))
+        self.ask(Grant::Env(name.to_owned(), value.to_owned()))
+            .await
     }
 
     async fn pty(&mut self, pty: &Pty) -> Result<(), Refused> {
         if !self.restrictions.pty {
             return Err(Refused::new("this login may not have a terminal"));
         }
-        if self.channel.pty(pty).await? {
-            return Ok(());
-        }
-        Err(refused("a terminal"))
+        self.ask(Grant::Pty(pty.clone())).await
     }
 
     async fn window(&mut self, window: &Window) -> Result<(), Refused> {
-        self.channel.window(window).await
+        self.ask(Grant::Window(window.clone())).await
     }
 
     async fn signal(&mut self, name: &str) -> Result<(), Refused> {
@@ -152,6 +185,10 @@ impl Session for ProxySession {
 
     async fn start(&mut self, program: Program) -> Result<Process, Refused> {
         let (program, original) = choose(self.restrictions.command.as_deref(), program)?;
+        self.renew().await?;
+        // From here on, what the server may have done is not asked for again.
+        self.renewable = false;
+        self.granted = Vec::new();
         self.prepare(original.as_deref()).await?;
         let stdin = self.channel.stdin();
         let what = match &program {
@@ -176,17 +213,13 @@ impl Session for ProxySession {
     }
     async fn agent(&mut self) -> Result<Box<dyn Listener>, Refused> {
         let registered = self.channel.register(Kind::Agent);
-        if !self.channel.agent().await? {
-            return Err(refused("to forward the agent"));
-        }
+        self.ask(Grant::Agent).await?;
         Ok(Box::new(ForSession(registered)))
     }
 
     async fn x11(&mut self, x11: &X11) -> Result<Box<dyn Listener>, Refused> {
         let registered = self.channel.register(Kind::X11);
-        if !self.channel.x11(x11).await? {
-            return Err(refused("to forward X11"));
-        }
+        self.ask(Grant::X11(x11.clone())).await?;
         Ok(Box::new(ForSession(registered)))
     }
 }
