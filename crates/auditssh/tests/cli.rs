@@ -222,6 +222,7 @@ fn a_password_is_hashed_and_not_repeated() {
         (&b""[..], "standard input is empty"),
         (b"\n", "auditssh: "),
         (&[b'x'; 5000], "auditssh: "),
+        (b"caf\xe9 xx\n", "the password is not UTF-8"),
     ] {
         let output = fed(&["hash-password"], input);
         assert_eq!(status(&output), 1);

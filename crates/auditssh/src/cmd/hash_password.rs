@@ -24,6 +24,12 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<ExitCode> {
         first_line(&mut io::stdin().lock())?
     };
     let hash = auth::hash(&password)?;
+    // RFC 4252, 8; the SSH library ends the connection at one that is not.
+    ensure!(
+        std::str::from_utf8(&password).is_ok(),
+        "the password is not UTF-8: no client can log in with it; convert it, for instance with \
+         `iconv -t UTF-8`"
+    );
     let mut out = io::stdout().lock();
     writeln!(out, "{hash}")?;
     out.flush()?;
