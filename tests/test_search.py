@@ -98,6 +98,8 @@ def session(bash, tmp_path):
     person.types("echo one{1..40}two\r")
     person.sees("one40two\r\n")
     person.types("rm -rf /never\x15clear\r")
+    # What is echoed before that would be cleared with the rest.
+    person.sees("\x1b\\[H\x1b\\[2J")
     person.sees("ready> ")
     text = tmp_path / "text"
     text.write_text("".join(f"line {number} of the file\n" for number in range(1, 100)))
