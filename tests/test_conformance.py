@@ -510,3 +510,26 @@ def test_a_program_that_ends_after_its_client_has_left(place):
     until(lambda: file.exists() and file.read_bytes() == sent + b"ended\n", what="all of it")
     log = place.server.log()
     assert log.io(STDIN) == sent and log.only(EXIT)["exitStatus"] == 7
+
+
+@pytest.mark.parametrize("grace", ["0s", "1s"])
+def test_a_program_that_ends_after_its_channel_is_closed_while_the_client_stays(make_server, tmp_path, grace):
+    """What limits the end of a connection does not limit that."""
+    server = make_server(limits={"disconnectGrace": grace}).start()
+    sent, file = os.urandom(300_000), tmp_path / "later"
+
+    async def work():
+        async with connect(server) as connection:
+            command = f"cat > {file}; sleep 1; echo ended >> {file}; exit 7"
+            process = await connection.create_process(command, encoding=None)
+            process.stdin.write(sent)
+            process.stdin.write_eof()
+            await process.stdin.drain()
+            process.channel.close()
+            await process.channel.wait_closed()
+            until(lambda: file.exists() and file.read_bytes() == sent + b"ended\n", what="all of it")
+            # The connection is used again: the program has ended when this one runs.
+            assert (await connection.run("sleep 1")).exit_status == 0
+
+    asyncio.run(work())
+    assert [exit["exitStatus"] for exit in server.log().of(EXIT)] == [7, 0]

@@ -215,10 +215,9 @@ def test_a_receiver_that_takes_nothing_stalls_nobody_else(gateway):
             stalled.close()
 
 
-def test_what_came_before_a_channel_was_closed_arrives(make_gateway):
-    """Also at a receiver that is slower than its client is gone. (A server behind the gateway, such as
-    sshd, forgets what it holds for one when its own client goes.)"""
-    server = make_gateway("local", {}).start()
+def test_what_came_before_a_channel_was_closed_arrives(gateway):
+    """Also at a receiver that is slower than its client is gone."""
+    server = gateway.start()
     sent, received = os.urandom(6 * MIB), []
 
     def slow(connection):
@@ -238,6 +237,28 @@ def test_what_came_before_a_channel_was_closed_arrives(make_gateway):
         asyncio.run(work(one.port))
         until(lambda: received, what="the end of what was sent")
     assert received[0] == sent
+
+
+def test_what_a_client_that_leaves_has_sent_arrives(gateway):
+    """OpenSSH's client leaves once its forwarded connection is closed, whatever the receiver has taken."""
+    server, port = gateway.start(), free_port()
+    sent, received = os.urandom(6 * MIB), []
+
+    def slow(connection):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(2)
+        received.append(everything(connection))
+
+    with service(slow) as one:
+        line = server.ssh("-L", f"{port}:127.0.0.1:{one.port}")
+        with subprocess.Popen([*line, "sleep 1"], stdin=subprocess.DEVNULL) as client:
+            until(lambda: listens(port), what="the tunnel")
+            with connect(port) as sender:
+                sender.sendall(sent)
+            assert client.wait(60) == 0
+        until(lambda: received, what="the end of what was sent")
+    assert received[0] == sent == server.log().io(STDIN)
 
 
 def test_closed_channels_count_for_what_a_connection_may_hold(make_gateway, place):

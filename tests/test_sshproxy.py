@@ -311,7 +311,7 @@ def test_a_channel_that_the_server_closes_before_anything_runs(make_proxy, dropb
 
 
 def test_a_server_that_closes_every_channel(make_proxy, make_fake, monkeypatch):
-    """It is asked once more, and no more than that."""
+    """It is asked again, but not without end."""
     opened = []
 
     def closes(_, channel):
@@ -320,9 +320,36 @@ def test_a_server_that_closes_every_channel(make_proxy, make_fake, monkeypatch):
 
     monkeypatch.setattr(asyncssh.SSHServerProcess, "connection_made", closes)
     server = make_proxy(make_fake()).start()
-    done = server.run("echo never", "-o", "LogLevel=INFO")
-    assert (done.returncode, done.stdout) == (255, b"") and len(opened) == 2
+    with paramiko.Transport(("127.0.0.1", server.port)) as client:
+        client.start_client()
+        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+        channel = client.open_session()
+        until(lambda: opened, what="the channel behind the gateway")
+        time.sleep(0.5)
+        with pytest.raises(paramiko.SSHException):
+            channel.exec_command("echo never")
+    assert 2 <= len(opened) <= 4
     assert "has closed the channel" in server.log().only(REQUEST_FAILED)["reason"]
+
+
+def test_a_program_that_writes_though_its_channel_is_closed(make_proxy, openssh):
+    """It has a moment to end of itself, then its output is closed, as sshd alone does."""
+    server, file = make_proxy(openssh).start(), openssh.home / "after"
+
+    async def closes():
+        async with asyncssh.connect(
+            "127.0.0.1", server.port, username="alice", client_keys=[str(server.key.file)], known_hosts=None,
+            config=None, agent_path=None,
+        ) as client:  # fmt: skip
+            process = await client.create_process(f"yes; echo ended > {file}", encoding=None)
+            await process.stdout.readexactly(100)
+            process.channel.close()
+            await process.channel.wait_closed()
+            # While the client stays.
+            until(file.exists, 4.5, "the program has ended")
+
+    asyncio.run(closes())
+    assert "nobody read" in server.log().only(REQUEST_FAILED)["reason"]
 
 
 # What is not taken.

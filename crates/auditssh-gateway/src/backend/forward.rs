@@ -54,8 +54,9 @@ pub struct Pipe {
     pub reader: Box<dyn AsyncRead + Send + Unpin>,
     /// What goes there; shutting it down is the end of file.
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Resolves when nothing that is written arrives any more, if that can be told.
-    pub gone: BoxFuture<'static, ()>,
+    /// Resolves when the far end has closed: all that was written has arrived, or nothing will any more.
+    /// `None` if that can't be told, and need not be waited for.
+    pub gone: Option<BoxFuture<'static, ()>>,
     /// Held until both directions have ended.
     pub held: Box<dyn Any + Send>,
 }

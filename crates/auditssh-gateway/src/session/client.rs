@@ -64,7 +64,7 @@ fn pipe(stream: DuplexStream) -> Pipe {
     Pipe {
         reader: Box::new(reader),
         writer: Box::new(writer),
-        gone: Box::pin(std::future::pending()),
+        gone: None,
         held: Box::new(()),
     }
 }

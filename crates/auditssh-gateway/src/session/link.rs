@@ -38,6 +38,10 @@ pub(super) const FULL: usize = 10;
 /// How many times as long bytes wait for room while no output waits.
 const SILENT: usize = 4;
 
+/// How long at least a program or a receiver has for what came before its channel was closed, while the
+/// client stays.
+const LATE: Duration = Duration::from_secs(5);
+
 /// How long a last message to the client may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -390,11 +394,19 @@ impl Link {
         let _ = tokio::time::timeout(LAST_WORDS, futures::future::join_all(told)).await;
     }
 
-    /// How long what a client sent before it left may go on having its effect; what is left of the wait
-    /// for the last message suffices to end a program by force.
-    pub(super) fn patience(&self) -> Duration {
+    /// Resolves when what a client sent before it closed a channel has had time for its effect. Once the
+    /// client is gone, what is left of the wait for the last message must suffice to end a program by force.
+    pub(super) async fn late(&self) {
         let grace = self.settings.limits.disconnect_grace;
-        (grace / 2).min(grace.saturating_sub(crate::backend::TO_KILL))
+        let gone = async {
+            self.over.cancelled().await;
+            let rest = grace.saturating_sub(crate::backend::TO_KILL);
+            tokio::time::sleep(rest.min(grace / 2)).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(LATE.max(grace / 2)) => {}
+            () = gone => {}
+        }
     }
 
     /// Ends all channels and waits, for a while, until their last events are recorded.

@@ -229,7 +229,8 @@ async fn abrupt(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
     let grace = link.settings.limits.disconnect_grace;
     if channel.hung_up.is_cancelled() {
         tokio::select! {
-            _ = tokio::time::timeout(link.patience(), exit.clone()) => {}
+            _ = exit.clone() => {}
+            () = link.late() => {}
             _ = link.recorder.failed() => {}
         }
     }

@@ -3,15 +3,17 @@
 use super::{Channel, Ended, Link, pump};
 use crate::backend::Pipe;
 use auditssh_archive::RecordError;
-use futures::future::BoxFuture;
+use futures::FutureExt;
+use futures::future::{BoxFuture, OptionFuture};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::Instrument;
 
 /// How long a client may take to close a channel of which both directions have ended. The SSH
-/// library keeps something of every channel that the server closed first.
-const CLIENT_CLOSES: Duration = Duration::from_secs(5);
+/// library keeps something of every channel that the server closed first; and some clients never
+/// close first, but wait (`ssh -W`).
+const CLIENT_CLOSES: Duration = Duration::from_millis(500);
 
 /// Begins to carry bytes; the task ends after the channel's last event is recorded.
 pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, pipe: Pipe) {
@@ -25,7 +27,7 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, pipe: Pipe) {
         } = pipe;
         tokio::select! {
             () = exchange(&channel, &link, reader, writer, gone) => {}
-            () = given_up(&channel, &link) => {}
+            () = vanished(&channel) => {}
         }
         drop(held);
         end(&channel, &link).await;
@@ -33,14 +35,16 @@ pub(super) fn spawn(channel: Arc<Channel>, link: Arc<Link>, pipe: Pipe) {
     tasks.spawn(carrying.instrument(span));
 }
 
-/// Carries bytes both ways until both directions have ended, each by itself.
+/// Carries bytes both ways until both directions have ended, each by itself, and the far end has
+/// closed: a host forgets with its connection what it still holds for a receiver that is slow.
 async fn exchange(
     channel: &Channel,
     link: &Link,
     reader: Box<dyn AsyncRead + Send + Unpin>,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    gone: BoxFuture<'static, ()>,
+    gone: Option<BoxFuture<'static, ()>>,
 ) {
+    let gone = gone.map(FutureExt::shared);
     let output = async {
         tokio::select! {
             carried = pump::carry(channel, link, reader, None) => told(channel, link, carried).await,
@@ -51,28 +55,32 @@ async fn exchange(
     let input = async {
         tokio::select! {
             () = pump::feed(&channel.inbox, writer) => {}
-            () = gone => {}
+            Some(()) = OptionFuture::from(gone.clone()) => {}
         }
         channel.inbox.close();
+    };
+    let whole = async {
+        tokio::join!(output, input);
+        OptionFuture::from(gone.clone()).await;
+        let _ = tokio::time::timeout(CLIENT_CLOSES, channel.hung_up.cancelled()).await;
     };
     // What a client sent before it closed the channel arrives, if somebody takes it.
     let late = async {
         channel.hung_up.cancelled().await;
-        tokio::time::sleep(link.settings.limits.disconnect_grace).await;
+        link.late().await;
     };
     tokio::select! {
-        ((), ()) = async { tokio::join!(output, input) } => {}
+        () = whole => {}
         () = late => {}
     }
-    let _ = tokio::time::timeout(CLIENT_CLOSES, channel.hung_up.cancelled()).await;
 }
 
-/// Resolves when the client is gone. If it had closed the channel, what it sent before may first
-/// arrive.
-async fn given_up(channel: &Channel, link: &Link) {
+/// Resolves when the client is gone without a word. If it has closed the channel, what it sent before
+/// has its time.
+async fn vanished(channel: &Channel) {
     channel.gone.cancelled().await;
     if channel.hung_up.is_cancelled() {
-        tokio::time::sleep(link.patience()).await;
+        std::future::pending::<()>().await;
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn tcp_pipe(stream: TcpStream, room: OwnedSemaphorePermit) -> Pipe {
     Pipe {
         reader: Box::new(reader),
         writer: Box::new(writer),
-        gone: Box::pin(std::future::pending()),
+        gone: None,
         held: Box::new(room),
     }
 }

@@ -115,7 +115,7 @@ fn pipe(stream: UnixStream, room: OwnedSemaphorePermit) -> Pipe {
     Pipe {
         reader: Box::new(reader),
         writer: Box::new(writer),
-        gone: Box::pin(std::future::pending()),
+        gone: None,
         held: Box::new(room),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn pipe(channel: UpstreamChannel, held: impl Any + Send) -> Pipe {
     Pipe {
         reader: Box::new(Output::new(&port, Stream::Stdout)),
         writer: channel.stdin(),
-        gone: Box::pin(async move { port.shut().await }),
+        gone: Some(Box::pin(async move { port.shut().await })),
         held: Box::new((channel, held)),
     }
 }

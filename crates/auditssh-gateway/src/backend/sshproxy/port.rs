@@ -37,6 +37,8 @@ pub(crate) struct Port {
     drained: Notify,
     /// Cancelled when the channel is closed.
     shut: CancellationToken,
+    /// Cancelled when output comes that nobody reads any more.
+    unheard: CancellationToken,
     /// Bytes that may wait, of both outputs together.
     limit: usize,
     /// A connection is forwarded on it, which has one output.
@@ -178,6 +180,7 @@ impl Port {
             }),
             drained: Notify::new(),
             shut: CancellationToken::new(),
+            unheard: CancellationToken::new(),
             limit,
             forwarded: AtomicBool::new(false),
             room,
@@ -203,6 +206,9 @@ impl Port {
                 // A forwarded connection has one output only.
                 let forwarded = self.forwarded.load(Ordering::Acquire);
                 let deaf = state.lane(stream).deaf;
+                if deaf {
+                    self.unheard.cancel();
+                }
                 if state.ended || state.abandoned || deaf || forwarded && stream == Stream::Stderr {
                     return;
                 }
@@ -307,6 +313,11 @@ impl Port {
     /// Resolves when the channel is closed.
     pub(super) async fn shut(&self) {
         self.shut.cancelled().await;
+    }
+
+    /// Resolves when output comes that nobody reads any more.
+    pub(super) async fn unheard(&self) {
+        self.unheard.cancelled().await;
     }
 
     pub(super) fn is_closed(&self) -> bool {

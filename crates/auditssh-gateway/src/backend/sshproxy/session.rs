@@ -4,7 +4,7 @@ use super::forward::ForSession;
 use super::grant::Grant;
 use super::legs::Seat;
 use super::open;
-use super::port::{Output, Stream};
+use super::port::{Output, Port, Stream};
 use super::registry::Kind;
 use crate::auth::Restrictions;
 use crate::backend::{Exit, Listener, Process, Program, Refused, Session};
@@ -14,10 +14,16 @@ use auditssh_log::message::{Pty, Window, X11};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// sshd's own SFTP server, which a key may force; on a server behind the gateway it is a subsystem.
 const INTERNAL_SFTP: &str = "internal-sftp";
 const SFTP: &str = "sftp";
+/// How often a channel is opened anew that the server closes before anything runs there.
+const RENEWALS: u8 = 3;
+/// How long a program may go on that writes what nobody reads any more.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// What a client had asked for when a command is forced.
 const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
 
@@ -28,8 +34,10 @@ pub(super) struct ProxySession {
     seat: Arc<Seat>,
     /// What it has before a program runs.
     granted: Vec<Grant>,
-    /// Whether its channel may be opened once more.
-    renewable: bool,
+    /// A program was asked for: what the server may have done is not asked for again.
+    started: bool,
+    /// How often its channel may be opened anew.
+    renewals: u8,
 }
 
 impl ProxySession {
@@ -43,44 +51,64 @@ impl ProxySession {
             restrictions,
             seat,
             granted: Vec::new(),
-            renewable: true,
+            started: false,
+            renewals: RENEWALS,
         }
     }
 
     /// Asks for what a program will have.
     async fn ask(&mut self, wanted: Grant) -> Result<(), Refused> {
-        self.renew().await?;
-        if !wanted.ask(&self.channel).await? {
+        if !self.try_ask(&wanted).await? {
             return Err(wanted.denied());
         }
-        if self.renewable {
+        if !self.started {
             self.granted.retain(|older| !wanted.replaces(older));
             self.granted.push(wanted);
         }
         Ok(())
     }
 
-    /// Opens the channel once more, with what was granted on it, if the server has closed it though
+    /// Whether the server grants something.
+    async fn try_ask(&mut self, wanted: &Grant) -> Result<bool, Refused> {
+        loop {
+            self.renew().await?;
+            let answer = wanted.ask(&self.channel).await;
+            // Closed meanwhile; nothing ran.
+            if answer.is_ok() || self.renewals == 0 || !self.is_closed_early() {
+                return answer;
+            }
+        }
+    }
+
+    /// Whether the server has closed the channel though nothing runs there.
+    fn is_closed_early(&self) -> bool {
+        !self.started && self.channel.port.is_closed()
+    }
+
+    /// Opens the channel anew, with what was granted on it, if the server has closed it though
     /// nothing runs there: dropbear (2022.83) does so with all such channels of a connection when
     /// a program on another one ends.
     async fn renew(&mut self) -> Result<(), Refused> {
-        if !self.renewable || !self.channel.port.is_closed() {
+        if !self.is_closed_early() || self.renewals == 0 {
             return Ok(());
         }
-        self.renewable = false;
-        self.channel = open(&self.seat).await?;
-        for grant in std::mem::take(&mut self.granted) {
-            if !grant.ask(&self.channel).await? {
+        self.renewals -= 1;
+        let channel = open(&self.seat).await?;
+        for grant in &self.granted {
+            // Without all of it no program runs: the channel remains the one that is closed.
+            if !grant.ask(&channel).await? {
                 return Err(grant.denied());
             }
         }
+        self.channel = channel;
         tracing::debug!("the server closed a channel where nothing ran yet; it has another one");
         Ok(())
     }
 
     /// What the login's key sets. A server that does not take a variable does without.
-    async fn prepare(&self, original: Option<&[u8]>) -> Result<(), Refused> {
-        for (name, value) in &self.restrictions.environment {
+    async fn prepare(&mut self, original: Option<&[u8]>) -> Result<(), Refused> {
+        let restrictions = Arc::clone(&self.restrictions);
+        for (name, value) in &restrictions.environment {
             self.offer(name, value).await?;
         }
         if let Some(original) = original {
@@ -90,8 +118,10 @@ impl ProxySession {
         Ok(())
     }
 
-    async fn offer(&self, name: &str, value: &str) -> Result<(), Refused> {
-        if self.channel.env(name, value).await? {
+    async fn offer(&mut self, name: &str, value: &str) -> Result<(), Refused> {
+        let wanted = Grant::Env(name.to_owned(), value.to_owned());
+        if self.try_ask(&wanted).await? {
+            self.granted.push(wanted);
             return Ok(());
         }
         if name == ORIGINAL_COMMAND {
@@ -107,6 +137,20 @@ impl ProxySession {
             );
         }
         Ok(())
+    }
+}
+
+/// How a program ends: as the server tells, or since it writes what nobody reads any more; then its
+/// channel is closed, which is the server's closed pipe.
+async fn ending(port: Arc<Port>, outcome: oneshot::Receiver<Exit>) -> Exit {
+    let unheard = async {
+        port.unheard().await;
+        tokio::time::sleep(UNHEARD).await;
+    };
+    let unknown = |reason: &str| Exit::Unknown(reason.to_owned());
+    tokio::select! {
+        exit = outcome => exit.unwrap_or_else(|_| unknown("it was not watched")),
+        () = unheard => unknown("it wrote what nobody read: the client had closed the channel"),
     }
 }
 
@@ -185,11 +229,10 @@ impl Session for ProxySession {
 
     async fn start(&mut self, program: Program) -> Result<Process, Refused> {
         let (program, original) = choose(self.restrictions.command.as_deref(), program)?;
-        self.renew().await?;
-        // From here on, what the server may have done is not asked for again.
-        self.renewable = false;
-        self.granted = Vec::new();
         self.prepare(original.as_deref()).await?;
+        self.renew().await?;
+        self.started = true;
+        self.granted = Vec::new();
         let stdin = self.channel.stdin();
         let what = match &program {
             Program::Shell => "a shell".to_owned(),
@@ -206,9 +249,7 @@ impl Session for ProxySession {
             stdin,
             stdout: Box::new(Output::new(port, Stream::Stdout)),
             stderr: Some(Box::new(Output::new(port, Stream::Stderr))),
-            exit: outcome
-                .map(|exit| exit.unwrap_or_else(|_| Exit::Unknown("it was not watched".into())))
-                .boxed(),
+            exit: ending(Arc::clone(port), outcome).boxed(),
         })
     }
     async fn agent(&mut self) -> Result<Box<dyn Listener>, Refused> {

@@ -75,7 +75,8 @@ pub(crate) struct Limits {
     #[schemars(transform = bounds::BACKEND_TIME.told())]
     pub(crate) backend_request: At<Span>,
     /// How long the end of a connection waits for programs to end. Half of it is for programs
-    /// without a terminal whose channel the client has closed, before they get SIGHUP.
+    /// without a terminal whose channel the client has closed, before they get SIGHUP; of the last
+    /// 3 s nothing is.
     #[schemars(transform = bounds::DISCONNECT_GRACE.told())]
     pub(crate) disconnect_grace: At<Span>,
     /// How long sessions may go on after SIGTERM.
