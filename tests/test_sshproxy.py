@@ -332,6 +332,37 @@ def test_a_server_that_closes_every_channel(make_proxy, make_fake, monkeypatch):
     assert "has closed the channel" in server.log().only(REQUEST_FAILED)["reason"]
 
 
+def test_a_program_does_not_run_without_the_terminal_it_had(make_proxy, make_fake, monkeypatch):
+    """The server closes a channel, and does not grant on the next one what it had on that."""
+    opened, ran = [], []
+    made = asyncssh.SSHServerProcess.connection_made
+
+    def opens(process, channel):
+        opened.append(channel)
+        made(process, channel)
+
+    async def runs(process):
+        ran.append(process.command)
+        process.exit(0)
+
+    monkeypatch.setattr(asyncssh.SSHServerProcess, "connection_made", opens)
+    monkeypatch.setattr(asyncssh.SSHServerProcess, "pty_requested", lambda *_: len(opened) == 1)
+    fake = make_fake(process=runs)
+    server = make_proxy(fake).start()
+    with paramiko.Transport(("127.0.0.1", server.port)) as client:
+        client.start_client()
+        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+        channel = client.open_session()
+        channel.get_pty()
+        fake.loop.call_soon_threadsafe(opened[0].close)
+        time.sleep(0.5)
+        channel.set_environment_variable("LC_A", "fails, since the terminal is not granted again")
+        with pytest.raises(paramiko.SSHException):
+            channel.exec_command("stty size")
+    assert ran == [] and len(opened) > 1
+    assert "refused a terminal" in server.log().of(REQUEST_FAILED)[0]["reason"]
+
+
 def test_a_program_that_writes_though_its_channel_is_closed(make_proxy, openssh):
     """It has a moment to end of itself, then its output is closed, as sshd alone does."""
     server, file = make_proxy(openssh).start(), openssh.home / "after"
