@@ -684,6 +684,28 @@ def test_a_command_that_failed_does_not_run_later(make_proxy, make_fake, monkeyp
     assert fake.ran == []
 
 
+def test_a_client_that_leaves_before_the_host_has_answered(make_proxy, make_fake, monkeypatch):
+    """The log says that nobody knows what became of the command."""
+    goes_on, asked = threading.Event(), threading.Event()
+    take = asyncssh.channel.SSHServerChannel._process_exec_request
+
+    def slow(channel, packet):
+        asked.set()
+        goes_on.wait(100)
+        return take(channel, packet)
+
+    monkeypatch.setattr(asyncssh.channel.SSHServerChannel, "_process_exec_request", slow)
+    server = make_proxy(make_fake()).start()
+    client = subprocess.Popen([*server.ssh(), "hello"], stdin=subprocess.DEVNULL)
+    assert asked.wait(30)
+    client.kill()
+    client.wait()
+    log = server.log(60)
+    goes_on.set()
+    assert "before it was known" in log.only(REQUEST_FAILED)["reason"]
+    assert log.only(EXEC)["program"] == "hello" and log.messages[-1].type == DISCONNECT
+
+
 @pytest.mark.parametrize(
     "first, then, reason",
     [

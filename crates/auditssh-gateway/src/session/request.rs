@@ -124,7 +124,13 @@ impl Channel {
         }
         link.record(entry).await?;
         let result = match admitted.and_then(|_| state.before_start()) {
-            Ok(session) => started(link, session, program).await?,
+            Ok(session) => match started(link, session, program).await {
+                Ok(result) => result,
+                Err(ended) => {
+                    self.record_unknown(link, request_id);
+                    return Err(ended);
+                }
+            },
             Err(refused) => Err(refused),
         };
         let result = match result {
@@ -137,6 +143,15 @@ impl Channel {
             Err(refused) => Err(refused),
         };
         self.answer(link, request_id, result).await
+    }
+
+    /// The client has left before it was known what became of a program; nobody waits for the record.
+    fn record_unknown(&self, link: &Link, request_id: u64) {
+        let event = Event::RequestFailed(RequestFailed {
+            request_id,
+            reason: "the client left before it was known whether the program runs".into(),
+        });
+        drop(link.recorder.append(self.entry(event)));
     }
 
     /// Whether the program may be started, and what runs in its place if that is forced.
