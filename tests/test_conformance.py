@@ -472,18 +472,23 @@ def test_a_server_that_ends(server):
     assert server.log().messages[-1].type == DISCONNECT
 
 
+async def sends_and_closes(connection, command: str, sent: bytes) -> None:
+    """Runs a command, and closes its channel once all is sent."""
+    process = await connection.create_process(command, encoding=None)
+    process.stdin.write(sent)
+    process.stdin.write_eof()
+    await process.stdin.drain()
+    process.channel.close()
+    await process.channel.wait_closed()
+
+
 def test_what_came_before_a_channel_was_closed_has_its_effect(place):
     """A client may close its channel once it has said all."""
     sent, file = os.urandom(300_000), place.folder / "late"
 
     async def work():
         async with connect(place.server) as connection:
-            process = await connection.create_process(f"cat > {file}; echo ended >> {file}", encoding=None)
-            process.stdin.write(sent)
-            process.stdin.write_eof()
-            await process.stdin.drain()
-            process.channel.close()
-            await process.channel.wait_closed()
+            await sends_and_closes(connection, f"cat > {file}; echo ended >> {file}", sent)
             until(lambda: file.exists() and file.read_bytes().endswith(b"ended\n"), what="all of it")
 
     asyncio.run(work())
@@ -499,12 +504,7 @@ def test_a_program_that_ends_after_its_client_has_left(place):
     async def work():
         async with connect(place.server) as connection:
             command = f"cat > {file}; sleep 1; echo ended >> {file}; exit 7"
-            process = await connection.create_process(command, encoding=None)
-            process.stdin.write(sent)
-            process.stdin.write_eof()
-            await process.stdin.drain()
-            process.channel.close()
-            await process.channel.wait_closed()
+            await sends_and_closes(connection, command, sent)
 
     asyncio.run(work())
     until(lambda: file.exists() and file.read_bytes() == sent + b"ended\n", what="all of it")
@@ -521,12 +521,7 @@ def test_a_program_that_ends_after_its_channel_is_closed_while_the_client_stays(
     async def work():
         async with connect(server) as connection:
             command = f"cat > {file}; sleep 1; echo ended >> {file}; exit 7"
-            process = await connection.create_process(command, encoding=None)
-            process.stdin.write(sent)
-            process.stdin.write_eof()
-            await process.stdin.drain()
-            process.channel.close()
-            await process.channel.wait_closed()
+            await sends_and_closes(connection, command, sent)
             until(lambda: file.exists() and file.read_bytes() == sent + b"ended\n", what="all of it")
             # The connection is used again: the program has ended when this one runs.
             assert (await connection.run("sleep 1")).exit_status == 0

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncssh
@@ -51,6 +52,15 @@ def refused(server, *reasons: str) -> str:
         assert reason.encode() not in done.stderr
         assert reason in server.said()
     return said
+
+
+@contextmanager
+def logged_in(server):
+    """A connection of paramiko, which asks for one thing at a time."""
+    with paramiko.Transport(("127.0.0.1", server.port)) as client:
+        client.start_client()
+        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+        yield client
 
 
 # Who it is.
@@ -289,9 +299,7 @@ def test_the_connection_ends_with_the_client(make_proxy, make_fake):
 def test_a_channel_that_the_server_closes_before_anything_runs(make_proxy, dropbear):
     """Dropbear closes every one where nothing runs yet when a program on another one ends."""
     server = make_proxy(dropbear).start()
-    with paramiko.Transport(("127.0.0.1", server.port)) as client:
-        client.start_client()
-        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+    with logged_in(server) as client:
         running, plain, terminal = (client.open_session() for _ in range(3))
         terminal.get_pty(width=101, height=31)
         terminal.resize_pty(width=102, height=32)
@@ -320,9 +328,7 @@ def test_a_server_that_closes_every_channel(make_proxy, make_fake, monkeypatch):
 
     monkeypatch.setattr(asyncssh.SSHServerProcess, "connection_made", closes)
     server = make_proxy(make_fake()).start()
-    with paramiko.Transport(("127.0.0.1", server.port)) as client:
-        client.start_client()
-        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+    with logged_in(server) as client:
         channel = client.open_session()
         until(lambda: opened, what="the channel behind the gateway")
         time.sleep(0.5)
@@ -349,9 +355,7 @@ def test_a_program_does_not_run_without_the_terminal_it_had(make_proxy, make_fak
     monkeypatch.setattr(asyncssh.SSHServerProcess, "pty_requested", lambda *_: len(opened) == 1)
     fake = make_fake(process=runs)
     server = make_proxy(fake).start()
-    with paramiko.Transport(("127.0.0.1", server.port)) as client:
-        client.start_client()
-        client.auth_publickey("alice", paramiko.Ed25519Key.from_private_key_file(str(server.key.file)))
+    with logged_in(server) as client:
         channel = client.open_session()
         channel.get_pty()
         fake.loop.call_soon_threadsafe(opened[0].close)
