@@ -152,6 +152,14 @@ def test_standard_input_and_a_proxy_are_ways_too(gateway):
     assert (wanted["HostToConnect"], wanted["PortToConnect"]) == ("localhost", there.port)
 
 
+def test_a_client_that_does_not_close_is_not_waited_for(gateway):
+    """OpenSSH's `-W` closes its channel only after the server has."""
+    server = gateway.start()
+    with service(lambda connection: (connection.recv(100), connection.close())) as there:
+        line = server.ssh("-W", f"127.0.0.1:{there.port}")
+        assert subprocess.run(line, input=b"a line", capture_output=True, timeout=4.5).returncode == 0
+
+
 def test_what_does_not_answer_is_said_and_recorded(gateway):
     server = gateway.start()
     port = free_port()

@@ -371,19 +371,13 @@ def test_a_program_that_writes_though_its_channel_is_closed(make_proxy, openssh)
     """It has a moment to end of itself, then its output is closed, as sshd alone does."""
     server, file = make_proxy(openssh).start(), openssh.home / "after"
 
-    async def closes():
-        async with asyncssh.connect(
-            "127.0.0.1", server.port, username="alice", client_keys=[str(server.key.file)], known_hosts=None,
-            config=None, agent_path=None,
-        ) as client:  # fmt: skip
-            process = await client.create_process(f"yes; echo ended > {file}", encoding=None)
-            await process.stdout.readexactly(100)
-            process.channel.close()
-            await process.channel.wait_closed()
-            # While the client stays.
-            until(file.exists, 4.5, "the program has ended")
-
-    asyncio.run(closes())
+    with logged_in(server) as client:
+        channel = client.open_session()
+        channel.exec_command(f"yes; echo ended > {file}")
+        assert channel.recv(100)
+        channel.close()
+        # While the client stays.
+        until(file.exists, 4.5, "the program has ended")
     assert "nobody read" in server.log().only(REQUEST_FAILED)["reason"]
 
 

@@ -224,7 +224,7 @@ async fn orderly(channel: &Channel, link: &Link, exit: Ending, request_id: u64) 
 
 /// The client is gone: end the program, and record how it ended if that takes no longer than
 /// the disconnect may wait. If the client has closed the channel, what it sent before may first
-/// have its effect, for half of that.
+/// have its effect, for a while ([`Link::late`]).
 async fn abrupt(channel: &Channel, link: &Link, exit: Ending, request_id: u64) {
     let grace = link.settings.limits.disconnect_grace;
     if channel.hung_up.is_cancelled() {

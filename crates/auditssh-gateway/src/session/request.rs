@@ -145,11 +145,11 @@ impl Channel {
         self.answer(link, request_id, result).await
     }
 
-    /// The client has left before it was known what became of a program; nobody waits for the record.
+    /// The connection has ended before it was known what became of a program; nobody waits for the record.
     fn record_unknown(&self, link: &Link, request_id: u64) {
         let event = Event::RequestFailed(RequestFailed {
             request_id,
-            reason: "the client left before it was known whether the program runs".into(),
+            reason: "the connection ended before it was known whether the program runs".into(),
         });
         drop(link.recorder.append(self.entry(event)));
     }

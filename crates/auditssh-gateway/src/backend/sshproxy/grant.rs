@@ -6,6 +6,7 @@ use crate::russh::UpstreamChannel;
 use auditssh_log::message::{Pty, Window, X11};
 
 /// A request for a session that has no program yet.
+#[derive(Clone)]
 pub(super) enum Grant {
     Env(String, String),
     Pty(Pty),

@@ -58,23 +58,23 @@ impl ProxySession {
 
     /// Asks for what a program will have.
     async fn ask(&mut self, wanted: Grant) -> Result<(), Refused> {
-        if !self.try_ask(&wanted).await? {
-            return Err(wanted.denied());
+        if self.try_ask(&wanted).await? {
+            return Ok(());
         }
-        if !self.started {
-            self.granted.retain(|older| !wanted.replaces(older));
-            self.granted.push(wanted);
-        }
-        Ok(())
+        Err(wanted.denied())
     }
 
-    /// Whether the server grants something.
+    /// Whether the server grants something, which is then kept in mind until a program runs.
     async fn try_ask(&mut self, wanted: &Grant) -> Result<bool, Refused> {
         loop {
             self.renew().await?;
             let answer = wanted.ask(&self.channel).await;
             // Closed meanwhile; nothing ran.
             if answer.is_ok() || self.renewals == 0 || !self.is_closed_early() {
+                if !self.started && matches!(answer, Ok(true)) {
+                    self.granted.retain(|older| !wanted.replaces(older));
+                    self.granted.push(wanted.clone());
+                }
                 return answer;
             }
         }
@@ -121,7 +121,6 @@ impl ProxySession {
     async fn offer(&mut self, name: &str, value: &str) -> Result<(), Refused> {
         let wanted = Grant::Env(name.to_owned(), value.to_owned());
         if self.try_ask(&wanted).await? {
-            self.granted.push(wanted);
             return Ok(());
         }
         if name == ORIGINAL_COMMAND {
